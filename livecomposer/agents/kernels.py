@@ -1,0 +1,122 @@
+"""Numba kernels of the tabular agents, flat, each with its formula above it and a slow twin in ``tests/agents``.
+
+Decide and update kernels are called by the loop and hold the GIL (a kernel that releases it can wait 5 ms to get it
+back); ``q_sweep`` runs in the learner thread without it. The random state is an array: uint64[1], advanced by
+splitmix64 (Steele, Lea & Flood 2014), so the same seed gives the same notes.
+"""
+
+import numpy as np
+from numba import njit
+
+
+def new_rng(*seeds: int) -> np.ndarray:
+    """A random state uint64[1] made from whole numbers (their order matters)."""
+    return np.random.SeedSequence([seed % 2**63 for seed in seeds]).generate_state(1, np.uint64)
+
+
+# π(a|s) = exp(Q(s,a)/τ) / Σ_b exp(Q(s,b)/τ) over the actions b with mask 1 (Sutton & Barto 2018, eq. 2.11)
+@njit("int64(float64[:,::1], int64, uint8[::1], float64, uint64[::1])", cache=True)
+def softmax_decide(q, state, mask, temperature, rng):
+    """Draw an action; -1 if the mask allows none. A value that is not finite is never drawn while another is."""
+    n = q.shape[1]
+    best = -np.inf
+    for a in range(n):
+        if mask[a] == 1 and best < q[state, a] < np.inf:
+            best = q[state, a]
+    total = 0.0
+    last = -1
+    for a in range(n):
+        if mask[a] == 1:
+            if last < 0:
+                last = a
+            x = q[state, a] - best
+            if x <= 0.0:
+                total += np.exp(x / temperature)
+    z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
+    rng[0] = z
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    left = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16 * total
+    for a in range(n):
+        if mask[a] == 1:
+            x = q[state, a] - best
+            if x <= 0.0:
+                last = a
+                left -= np.exp(x / temperature)
+                if left < 0.0:
+                    return a
+    return last
+
+
+# with probability ε any allowed action, else argmax_a Q(s,a), the first of equals (Sutton & Barto 2018, section 2.2)
+@njit("int64(float64[:,::1], int64, uint8[::1], float64, uint64[::1])", cache=True)
+def epsilon_greedy_decide(q, state, mask, epsilon, rng):
+    """Draw an action; -1 if the mask allows none. A NaN value is never the greatest."""
+    n = q.shape[1]
+    allowed = 0
+    best = -np.inf
+    greedy = -1
+    for a in range(n):
+        if mask[a] == 1:
+            allowed += 1
+            if greedy < 0 or q[state, a] > best:
+                greedy = a
+                best = q[state, a] if q[state, a] == q[state, a] else -np.inf
+    z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
+    rng[0] = z
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    u = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16
+    if u >= epsilon or allowed == 0:
+        return greedy
+    pick = np.int64(u / epsilon * allowed)
+    for a in range(n):
+        if mask[a] == 1:
+            if pick == 0:
+                return a
+            pick -= 1
+    return greedy
+
+
+# Q(s,a) ← Q(s,a) + α[r + γ max_b Q(s′,b) − Q(s,a)], max over mask′; γ·max is 0 after a terminal step
+# (Watkins 1989; Sutton & Barto 2018, eq. 6.8)
+@njit("float64(float64[:,::1], int64, int64, float64, int64, uint8[::1], float64, float64)", cache=True)
+def q_update(q, state, action, reward, next_state, next_mask, alpha, gamma):
+    """One update in place; returns the TD error. ``next_state`` -1 = terminated. A non-finite error changes nothing."""
+    best = 0.0
+    if next_state >= 0:
+        best = -np.inf
+        for b in range(q.shape[1]):
+            if next_mask[b] == 1 and q[next_state, b] > best:
+                best = q[next_state, b]
+        if best == -np.inf:
+            best = 0.0
+    td_error = reward + gamma * best - q[state, action]
+    if np.isfinite(td_error):
+        q[state, action] += alpha * td_error
+    return td_error
+
+
+# the update above over rows 0..n-2 in the order they were played, ``sweeps`` times (batch Q-learning; Lin 1992)
+@njit(
+    "void(float64[:,::1], int64[::1], int64[::1], float64[::1], uint8[::1], uint8[:,::1], int64, float64, float64)",
+    cache=True,
+    nogil=True,
+)
+def q_sweep(q, states, actions, rewards, terminated, masks, sweeps, alpha, gamma):
+    """Learner kernel: row i leads to row i+1 unless ``terminated[i]``; the last row only serves as a successor."""
+    for _ in range(sweeps):
+        for i in range(states.shape[0] - 1):
+            best = 0.0
+            if terminated[i] == 0:
+                best = -np.inf
+                for b in range(q.shape[1]):
+                    if masks[i + 1, b] == 1 and q[states[i + 1], b] > best:
+                        best = q[states[i + 1], b]
+                if best == -np.inf:
+                    best = 0.0
+            td_error = rewards[i] + gamma * best - q[states[i], actions[i]]
+            if np.isfinite(td_error):
+                q[states[i], actions[i]] += alpha * td_error

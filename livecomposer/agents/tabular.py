@@ -1,0 +1,102 @@
+"""Tabular Q-learning for one head: a table, one decide kernel, one update kernel, and batch sweeps as jobs.
+
+The loop owns the object; ``job()`` returns a closure over copies that the learner thread runs (Watkins 1989; the
+sweeps over remembered steps are Lin's 1992 experience replay, in the order played, so that a job's result depends
+only on the rows: undoing a rating is exact).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from livecomposer.agents.kernels import epsilon_greedy_decide, new_rng, q_sweep, q_update, softmax_decide
+from livecomposer.agents.protocol import Steps
+from livecomposer.music.actions import HeadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class QSettings:
+    """Hyper-parameters of tabular Q-learning."""
+
+    alpha: float = 0.2  # step size, 0 to 1
+    gamma: float = 0.3  # discount: how much the notes that follow count, 0 to 1
+    policy: str = "softmax"  # "softmax" or "epsilon-greedy"
+    temperature: float = 0.06  # of the softmax at adventure 0.5, reward units
+    epsilon: float = 0.1  # of ε-greedy at adventure 0.5
+    sweeps: int = 4  # passes over the remembered steps in one job
+
+
+class QAgent:
+    """Q-learning over ``spec``; ``initial`` float64[n_actions] is what every state starts from."""
+
+    def __init__(self, spec: HeadSpec, hyper: QSettings, initial: np.ndarray, seed: int) -> None:
+        self.spec = spec
+        self.hyper = hyper
+        self.base = np.tile(np.asarray(initial, dtype=np.float64), (spec.n_states, 1))
+        self.q = self.base.copy()
+        self.rng = new_rng(seed, *spec.name.encode())
+        self._decide = softmax_decide if hyper.policy == "softmax" else epsilon_greedy_decide
+        self._heat = 0.0
+        self.explore(0.5)
+
+    def act(self, state: int, features: np.ndarray, mask: np.ndarray) -> int:
+        """An action with mask 1, or -1 if there is none."""
+        return self._decide(self.q, state, mask, self._heat, self.rng)
+
+    def value(self, state: int, action: int) -> float:
+        """Q(s, a)."""
+        return float(self.q[state, action])
+
+    def explore(self, adventure: float) -> None:
+        """Scale temperature by 1/8 (0) to 8 (1), or ε from 0 to twice its setting."""
+        if self.hyper.policy == "softmax":
+            self._heat = self.hyper.temperature * 8.0 ** (2.0 * adventure - 1.0)
+        else:
+            self._heat = self.hyper.epsilon * 2.0 * adventure
+
+    def observe(self, steps: Steps, i: int) -> None:
+        """One update from row ``i``."""
+        after = -1 if steps.terminated[i] else int(steps.state[i + 1])
+        q_update(
+            self.q, int(steps.state[i]), int(steps.action[i]), float(steps.reward[i]), after, steps.mask[i + 1],
+            self.hyper.alpha, self.hyper.gamma,
+        )  # fmt: skip
+
+    def job(self, steps: Steps) -> Callable[[], np.ndarray]:
+        """Sweeps over all remembered rows from the base table; the closure owns what can still change."""
+        n = steps.n
+        base = self.base  # replaced, never written in place
+        states, actions, masks = steps.state[:n], steps.action[:n], steps.mask[:n]  # rows once written stay
+        rewards = steps.reward[:n].copy()
+        terminated = steps.terminated[:n].copy()
+        hyper = self.hyper
+
+        def run() -> np.ndarray:
+            q = base.copy()
+            q_sweep(q, states, actions, rewards, terminated, masks, hyper.sweeps, hyper.alpha, hyper.gamma)
+            return q
+
+        return run
+
+    def adopt(self, result: np.ndarray) -> None:
+        """The job's table becomes the table in use."""
+        self.q = result
+
+    def fold(self, steps: Steps, rows: int) -> None:
+        """Make the first ``rows`` rows part of the base table."""
+        base = self.base.copy()
+        q_sweep(
+            base, steps.state[: rows + 1], steps.action[: rows + 1], steps.reward[: rows + 1],
+            steps.terminated[: rows + 1], steps.mask[: rows + 1], self.hyper.sweeps, self.hyper.alpha, self.hyper.gamma,
+        )  # fmt: skip
+        self.base = base
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The table float64[n_states, n_actions]."""
+        return {"q": self.q}
+
+    def load(self, state: dict[str, np.ndarray]) -> None:
+        """Start from a table of the same shape; it is also what undo goes back to."""
+        self.base = np.ascontiguousarray(state["q"], dtype=np.float64).copy()
+        self.q = self.base.copy()

@@ -1,0 +1,181 @@
+"""What deciding and learning one step cost, called from Python, next to plain numpy doing the same.
+
+Keys of the report: ``machine``; ``ok`` (always True); ``timer_us``: what an empty measurement takes (contained in all
+others); a spread ``{n, p50, p99, max}`` in µs each for ``decide`` (softmax over one head), ``update`` (one Q update),
+``decide_update`` (both), ``oracle_decide``, ``oracle_update``, ``oracle_decide_update`` (the same in numpy),
+``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context``, ``act`` (``QAgent.act``), ``receive``
+(``Performance.receive`` of a note_on in harmonize, no driver: thru, decision, added notes, all of the slack);
+``solo_x``: how many times real time a solo runs in virtual time.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from livecomposer.bench.report import machine, row, spread
+
+BLOCK = 500
+CALLS, SHORT_CALLS = 20_000, 2_000
+NOTES, SHORT_NOTES = 5_000, 500
+SOLO_S, SHORT_SOLO_S = 600, 60
+KERNELS = (
+    "decide", "oracle_decide", "update", "oracle_update", "decide_update", "oracle_decide_update", "epsilon_greedy",
+    "rhythm_context", "melody_context", "harmony_context", "act",
+)  # fmt: skip
+LABELS = {
+    "decide": "decide (softmax)", "oracle_decide": "  numpy", "update": "update (Q-learning)",
+    "oracle_update": "  numpy", "decide_update": "decide + update", "oracle_decide_update": "  numpy",
+    "epsilon_greedy": "decide (ε-greedy)", "rhythm_context": "context of rhythm",
+    "melody_context": "context of melody", "harmony_context": "context of harmony", "act": "QAgent.act",
+}  # fmt: skip
+
+
+def measure(short: bool) -> dict[str, Any]:
+    """Run all; the calls take turns in blocks, so that the machine's noise reaches each."""
+    cases = _cases()
+    times: dict[str, list[int]] = {name: [] for name in cases}
+    for call in cases.values():
+        _time(call, 50)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range((SHORT_CALLS if short else CALLS) // BLOCK):
+            for name, call in cases.items():
+                times[name] += _time(call, BLOCK)
+        received = _receive(SHORT_NOTES if short else NOTES)
+    finally:
+        gc.enable()
+    report = {name: spread(found) for name, found in times.items() if name != "timer"}
+    return {
+        "machine": machine(), "ok": True, "timer_us": spread(times["timer"])["p50"], **report,
+        "receive": spread(received), "solo_x": round(_solo(SHORT_SOLO_S if short else SOLO_S)),
+    }  # fmt: skip
+
+
+def rows(report: dict[str, Any]) -> list[list[str]]:
+    """The table."""
+    table = [row(LABELS[name], report[name], "µs") for name in KERNELS]
+    ratio = report["oracle_decide_update"]["p50"] / max(report["decide_update"]["p50"], 1e-3)
+    return [
+        *table, row("Performance.receive, harmonize", report["receive"], "µs"),
+        [f"numpy takes {ratio:.0f} × as long; each figure contains {report['timer_us']:.2f} µs of measuring"],
+        [f"virtual time: a solo runs {report['solo_x']} × as fast as real time"],
+    ]  # fmt: skip
+
+
+def oracle_decide(q: np.ndarray, state: int, mask: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
+    """Softmax over the allowed actions in plain numpy (Sutton & Barto 2018, eq. 2.11)."""
+    values = np.where(mask == 1, q[state], -np.inf)
+    weights = np.exp((values - values.max()) / temperature)
+    return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
+
+
+def oracle_update(
+    q: np.ndarray, state: int, action: int, reward: float, next_state: int, next_mask: np.ndarray, alpha: float,
+    gamma: float,
+) -> float:  # fmt: skip
+    """Q-learning in plain numpy (Watkins 1989; Sutton & Barto 2018, eq. 6.8)."""
+    best = q[next_state][next_mask == 1].max()
+    td_error = reward + gamma * best - q[state, action]
+    q[state, action] += alpha * td_error
+    return float(td_error)
+
+
+def _cases() -> dict[str, Callable[[], object]]:
+    from livecomposer.agents import kernels
+    from livecomposer.agents.registry import make_agents
+    from livecomposer.music import context as heads
+    from livecomposer.music.actions import Ladder
+    from livecomposer.music.context import MELODY
+
+    agent = make_agents("q", 7)[MELODY]
+    spec = agent.spec
+    q = agent.state()["q"].copy()
+    plain_q = q.copy()
+    mask = np.ones(spec.n_actions, dtype=np.uint8)
+    mask[:4] = 0
+    features = np.zeros(spec.n_features, dtype=np.float32)
+    rng, plain_rng = kernels.new_rng(7), np.random.default_rng(7)
+    states = [int(s) for s in np.random.default_rng(7).integers(0, spec.n_states, 997)]
+    heat, alpha, gamma = 0.06, 0.2, 0.3
+    at = 0
+
+    def step() -> int:
+        nonlocal at
+        at = (at + 1) % 996
+        return at
+
+    def decide_update() -> None:
+        i = step()
+        state = states[i]
+        action = kernels.softmax_decide(q, state, mask, heat, rng)
+        kernels.q_update(q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
+
+    def oracle_decide_update() -> None:
+        i = step()
+        state = states[i]
+        action = oracle_decide(plain_q, state, mask, heat, plain_rng)
+        oracle_update(plain_q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
+
+    ladder = Ladder(0, (0, 2, 4, 5, 7, 9, 11))
+    row_ = heads.new_context(4)
+    row_[heads.PLAYER_NOTE] = 64
+    room = [(np.zeros(h.n_features, dtype=np.float32), np.zeros(h.n_actions, dtype=np.uint8)) for h in heads.HEADS]
+    return {
+        "timer": lambda: None,
+        "decide": lambda: kernels.softmax_decide(q, states[step()], mask, heat, rng),
+        "oracle_decide": lambda: oracle_decide(plain_q, states[step()], mask, heat, plain_rng),
+        "update": lambda: kernels.q_update(q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
+        "oracle_update": lambda: oracle_update(plain_q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
+        "decide_update": decide_update,
+        "oracle_decide_update": oracle_decide_update,
+        "epsilon_greedy": lambda: kernels.epsilon_greedy_decide(q, states[step()], mask, 0.1, rng),
+        "rhythm_context": lambda: heads.rhythm_context(row_, *room[0]),
+        "melody_context": lambda: heads.melody_context(row_, ladder.notes, ladder.rung, 0, 48, 84, *room[1]),
+        "harmony_context": lambda: heads.harmony_context(row_, 64, 0, *room[2]),
+        "act": lambda: agent.act(states[step()], features, mask),
+    }
+
+
+def _time(call: Callable[[], object], n: int) -> list[int]:
+    clock = time.perf_counter_ns
+    found = []
+    for _ in range(n):
+        start = clock()
+        call()
+        found.append(clock() - start)
+    return found
+
+
+def _receive(notes: int) -> list[int]:
+    """Single keys 50 virtual ms apart, so that each is answered."""
+    from livecomposer.instrument.performance import Performance
+    from livecomposer.settings import Settings
+
+    performance = Performance(Settings(role="harmonize", seed=7))
+    clock = time.perf_counter_ns
+    found = []
+    for i in range(notes + 50):
+        t_ns = i * 50_000_000
+        msg = bytes((0x90, 55 + i * 5 % 20, 90))
+        start = clock()
+        performance.receive(t_ns, msg)
+        took = clock() - start
+        if i >= 50:
+            found.append(took)
+        performance.receive(t_ns + 25_000_000, bytes((0x80, msg[1], 0)))
+        performance.advance(t_ns + 26_000_000)
+    return found
+
+
+def _solo(seconds: int) -> float:
+    from livecomposer.instrument.performance import Performance
+    from livecomposer.settings import Settings
+
+    performance = Performance(Settings(role="solo", seed=7))
+    start = time.perf_counter()
+    performance.advance(seconds * 1_000_000_000)
+    return seconds / (time.perf_counter() - start)

@@ -1,0 +1,349 @@
+"""From a key to its answer in harmonize: inside the instrument, and through JACK next to a bare echo.
+
+Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note was lost; ``inside``: times from callback entry
+to the last message sent, in µs, over a null output, each a spread ``{n, p50, p99, max}``: ``idle`` and ``busy`` (the
+learner at work without a pause, in alternating blocks), ``idle_thru`` and ``busy_thru`` (to the player's own note),
+``idle_entry`` and ``busy_entry`` (how late the callback itself was entered: timer and GIL), ``job`` (one job of
+``rows`` steps a head, run time); ``lost``.
+``jack`` (or ``jack_missing``, a sentence): round trips in ms of a client that plays the real ``livecomposer play`` and
+a bare python-rtmidi echo by turns: spreads ``echo``, ``thru`` (the player's own note back), ``last`` (the last added
+note), ``more_p50`` (thru less echo), ``last_more_p50``, ``lost``, ``echo_lost``, ``own`` (what the instrument itself
+reports, callback entry to sent with real driver calls: ``[p50, p99, max]``), ``start_s`` (warm start of the program to
+the first note back), ``period_ms``, ``synchronous`` (None: somebody else's server), ``in_force``.
+"""
+
+import random
+import statistics
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from livecomposer.bench import jack
+from livecomposer.bench.play import READY_S, Play, connect
+from livecomposer.bench.process import SPAWN, Loop
+from livecomposer.bench.report import machine, row, spread
+from livecomposer.errors import PortError
+from livecomposer.instrument.live import Live
+from livecomposer.instrument.records import BY_PLAYER, unpack
+from livecomposer.instrument.ring import Kind, Record
+from livecomposer.midi import ports
+from livecomposer.midi.messages import NOTE_OFF, NOTE_ON
+from livecomposer.settings import Settings
+
+NOTES, SHORT_NOTES = 1000, 60  # of each kind
+BLOCKS = 8  # idle, busy, idle, ...
+ROWS = 5_000  # steps a head that a job learns from: about an hour of playing
+GAP_S = 0.042  # keys closer than 40 ms are one chord, and only its first is answered
+HELD_S = 0.02
+ECHO_IN, ECHO_OUT = "livecomposer-bench echo in", "livecomposer-bench echo out"
+WARM = 63  # velocity of notes that are not counted; block i plays with velocity 64 + i
+
+
+def measure(short: bool) -> dict[str, Any]:
+    """The loop alone, then through JACK if it is there or can be started."""
+    notes = SHORT_NOTES if short else NOTES
+    facts = machine()
+    fifo, inside = _inside(notes)
+    report: dict[str, Any] = {"machine": {**facts, "fifo": fifo}, "inside": inside}
+    with ExitStack() as stack:
+        try:
+            server = _server(stack)
+            report["jack"] = _through_jack(notes, server)
+        except PortError as error:
+            report["jack_missing"] = str(error)
+    through = report.get("jack", {"lost": 0, "echo_lost": 0})
+    report["ok"] = inside["lost"] == 0 and through["lost"] == 0 and through["echo_lost"] == 0
+    return report
+
+
+def rows(report: dict[str, Any]) -> list[list[str]]:
+    """The table."""
+    inside = report["inside"]
+    job = inside["job"]
+    table = [
+        row("callback → sent, learner idle", inside["idle"], "µs"),
+        row("callback → sent, learner busy", inside["busy"], "µs"),
+        row("  to the own note, idle", inside["idle_thru"], "µs"),
+        row("  to the own note, busy", inside["busy_thru"], "µs"),
+        row("  callback entered late by, idle", inside["idle_entry"], "µs"),
+        row("  callback entered late by, busy", inside["busy_entry"], "µs"),
+        row(f"  a job of {inside['rows']} steps a head", job, "µs"),
+    ]
+    if "jack" not in report:
+        return [*table, [f"through JACK: not measured ({report['jack_missing']})"]]
+    through = report["jack"]
+    p50, p99, most = through["own"]
+    return [
+        *table,
+        row("JACK, bare echo", through["echo"], "ms"),
+        row("JACK, own note", through["thru"], "ms"),
+        row("JACK, last added note", through["last"], "ms"),
+        [
+            f"through JACK at p50: {through['more_p50']:+.2f} ms next to the bare echo (last added note "
+            f"{through['last_more_p50']:+.2f}); lost {through['lost']}, by the echo {through['echo_lost']}"
+        ],
+        [f"period {through['period_ms'] or 0:.2f} ms, {through['in_force']}, learner idle"],
+        [f"inside that instrument, with its driver calls: {p50:.2f}/{p99:.2f}/{most:.2f} ms (p50/p99/max)"],
+        [f"warm start to the first note: {through['start_s']:.2f} s"],
+    ]
+
+
+# ---- inside: the loop without ports ----------------------------------------------------------------------------------
+
+
+class Again:
+    """A job that submits itself again, as long as ``busy`` is set: a learner that never rests."""
+
+    number = -1  # not one the performance waits for
+
+    def __init__(self, live: Live) -> None:
+        learning = live.performance.learning
+        dice = np.random.default_rng(7)
+        for steps in learning.steps:
+            steps.n = ROWS
+            steps.state[:ROWS] = dice.integers(0, steps.spec.n_states, ROWS)
+            steps.action[:ROWS] = dice.integers(0, steps.spec.n_actions, ROWS)
+            steps.mask[:ROWS] = 1
+            steps.reward[:ROWS] = dice.normal(0.0, 0.1, ROWS) * (dice.random(ROWS) < 0.05)
+            steps.matured = ROWS
+        pairs = zip(learning.agents, learning.steps, strict=True)
+        self.parts = tuple(agent.job(steps) for agent, steps in pairs)
+        self.busy = threading.Event()
+        self.took: list[int] = []
+        self._learner = live.learner
+
+    def start(self) -> None:
+        """From now on the learner is busy."""
+        self.busy.set()
+        self._learner.submit(self)
+
+    def run(self) -> list[Any]:
+        """In the learner's thread."""
+        start = time.perf_counter_ns()
+        results = [part() for part in self.parts]
+        self.took.append(time.perf_counter_ns() - start)
+        if self.busy.is_set():
+            self._learner.submit(self)
+        return results
+
+
+def _inside(notes: int) -> tuple[bool, dict[str, Any]]:
+    mine, theirs = SPAWN.Pipe()
+    with Loop(Settings(role="harmonize", seed=7), _feed, theirs, notes * 2 // BLOCKS) as loop:
+        theirs.close()
+        loop.wait(mine.poll, 30.0 + notes * 4 * GAP_S)
+        late, took = mine.recv()
+        loop.tail(0.2)
+        blocks = _latencies(loop.records)
+        fifo = loop.fifo
+    figures: dict[str, Any] = {}
+    for side, name in enumerate(("idle", "busy")):
+        sums = [blocks[velocity] for velocity in blocks if velocity > WARM and velocity % 2 == side]
+        figures[name] = spread(last for block in sums for _, last in block)
+        figures[f"{name}_thru"] = spread(thru for block in sums for thru, _ in block)
+        figures[f"{name}_entry"] = spread(ns for velocity, ns in late if velocity > WARM and velocity % 2 == side)
+    played = sum(velocity > WARM for velocity, _ in late)
+    figures |= {"job": spread(took), "rows": ROWS, "lost": played - figures["idle"]["n"] - figures["busy"]["n"]}
+    return fifo, figures
+
+
+def _feed(live: Live, pipe: Any, notes: int) -> None:
+    """In the instrument's process: start a player on a thread that has the loop's priority, as a driver's has."""
+    threading.Thread(target=_player, args=(live, pipe, notes), daemon=True).start()
+
+
+def _player(live: Live, pipe: Any, notes: int) -> None:
+    dice = random.Random(7)
+    again = Again(live)
+    late = []
+    clock = time.perf_counter_ns
+    for velocity in range(WARM, WARM + 1 + BLOCKS):
+        if velocity % 2:
+            again.start()
+        for _ in range(notes if velocity > WARM else 10):
+            note = dice.randrange(55, 76)
+            due = clock() + int((GAP_S - HELD_S + dice.random() * 0.008) * 1e9)
+            time.sleep((due - clock()) * 1e-9)
+            entered = clock()
+            live._on_midi(([NOTE_ON, note, velocity], 0.0))
+            late.append((velocity, entered - due))
+            time.sleep(HELD_S)
+            live._on_midi(([NOTE_OFF, note, 0], 0.0))
+        again.busy.clear()
+        time.sleep(0.1)
+    pipe.send((late, again.took))
+
+
+def _latencies(records: list[Record]) -> dict[int, list[tuple[int, int]]]:
+    """For each velocity the (time to the own note sent, time to the last note sent) of every key."""
+    keys: dict[int, int] = {}
+    thru: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for record in records:
+        if record.kind == Kind.INPUT:
+            t_in, _, msg = unpack(record)
+            if msg[0] == NOTE_ON:
+                keys[t_in] = msg[2]
+        elif record.kind == Kind.OUTPUT:
+            due, _, by, msg = unpack(record)
+            if msg[0] & 0xF0 == NOTE_ON:
+                last[due] = max(record.t_ns, last.get(due, 0))
+                if by == BY_PLAYER:
+                    thru[due] = record.t_ns
+    found: dict[int, list[tuple[int, int]]] = {}
+    for t_in, velocity in keys.items():
+        if t_in in thru:
+            found.setdefault(velocity, []).append((thru[t_in] - t_in, last[t_in] - t_in))
+    return found
+
+
+# ---- through JACK ----------------------------------------------------------------------------------------------------
+
+
+def _server(stack: ExitStack) -> jack.Server | None:
+    """Somebody's running server (None), else one of our own until the stack ends. Raises PortError."""
+    return None if jack.answers() else stack.enter_context(jack.jack_server())
+
+
+def _through_jack(notes: int, server: jack.Server | None) -> dict[str, Any]:
+    system = ports.find_system("jack")
+    mine, theirs = SPAWN.Pipe()
+    echo = SPAWN.Process(target=echo_main, args=(system.api, theirs), name="livecomposer-bench echo")
+    echo.start()
+    theirs.close()
+    try:
+        if not mine.poll(20.0):
+            raise PortError("the bare echo does not start")
+        with Play("--virtual", "--role", "harmonize", "--seed", "7") as play:
+            return _round_trips(notes, server, system, play)
+    finally:
+        mine.close()  # its end of the pipe tells it to go
+        echo.join(3.0)
+        if echo.is_alive():
+            echo.kill()
+            echo.join(3.0)
+
+
+def echo_main(api: int, pipe: Any) -> None:
+    """A process that sends back what comes in, from the callback itself: nothing in Python can be faster."""
+    import os
+
+    import rtmidi
+
+    midi_in, midi_out = rtmidi.MidiIn(api, name=ECHO_IN), rtmidi.MidiOut(api, name=ECHO_OUT)
+    midi_out.open_virtual_port(ECHO_OUT)
+    midi_in.set_callback(lambda event, _: midi_out.send_message(event[0]))
+    midi_in.open_virtual_port(ECHO_IN)
+    pipe.send(None)
+    try:
+        pipe.recv()
+    except EOFError:
+        os._exit(0)
+
+
+class Side:
+    """One of the two that are measured: our ports to it, and what has come back, as (time, message)."""
+
+    def __init__(self, system: ports.System, label: str) -> None:
+        import rtmidi
+
+        self.out = rtmidi.MidiOut(system.api, name=f"livecomposer-bench to {label}")
+        self.back = rtmidi.MidiIn(system.api, name=f"livecomposer-bench from {label}", queue_size_limit=4096)
+        self.heard: list[tuple[int, list[int]]] = []
+        self.back.set_callback(lambda event, _: self.heard.append((time.perf_counter_ns(), event[0])))
+        self.sent: list[tuple[int, int, int]] = []  # time, note, how much had come back before
+
+    def close(self) -> None:
+        """Give the ports back."""
+        ports.close_port(self.out)
+        ports.close_port(self.back)
+
+    def play(self, note: int) -> None:
+        """A key down."""
+        before = len(self.heard)
+        self.sent.append((time.perf_counter_ns(), note, before))
+        self.out.send_message((NOTE_ON, note, 90))
+
+    def times(self) -> list[tuple[int, int]]:
+        """(ns to the own note, ns to the last note_on) for each key answered before the next."""
+        found = []
+        for i, (sent, note, start) in enumerate(self.sent):
+            end = self.sent[i + 1][2] if i + 1 < len(self.sent) else len(self.heard)
+            ons = [(t, msg) for t, msg in self.heard[start:end] if msg[0] & 0xF0 == NOTE_ON and msg[2]]
+            own = next((t for t, msg in ons if msg[0] == NOTE_ON and msg[1] == note), None)
+            if own is not None:
+                found.append((own - sent, ons[-1][0] - sent))
+        return found
+
+
+def _round_trips(notes: int, server: jack.Server | None, system: ports.System, play: Play) -> dict[str, Any]:
+    sides = [Side(system, "instrument"), Side(system, "echo")]
+    names = [(ports.IN_NAME, ports.OUT_NAME), (ECHO_IN, ECHO_OUT)]
+    try:
+        for side, (name_in, name_out) in zip(sides, names, strict=True):
+            play.wait(lambda: connect(side.out, name_in, "keys"), READY_S, f'"{name_in}"')  # noqa: B023  # called now
+            play.wait(lambda: connect(side.back, name_out, "back"), READY_S, f'"{name_out}"')  # noqa: B023  # the same
+            if side is sides[0]:
+                start_s = _first_note(side, play)
+        play.wait(lambda: play.ready, READY_S, "Ready")
+        dice = random.Random(7)
+        time.sleep(0.5)
+        for side in sides:
+            side.sent.clear()
+            side.heard.clear()
+        for i in range(notes):
+            order = sides if i % 2 else sides[::-1]
+            for side in order:
+                note = dice.randrange(55, 76)
+                side.play(note)
+                time.sleep(HELD_S)
+                side.out.send_message((NOTE_OFF, note, 0))
+                time.sleep(0.003 + dice.random() * 0.006)  # any phase of the period
+        time.sleep(0.3)
+        own = _own(play)
+    finally:
+        for side in sides:
+            side.close()
+    through, bare = (side.times() for side in sides)
+    thru, last = ([pair[i] for pair in through] for i in (0, 1))
+    echo = [pair[0] for pair in bare]
+    scale = 1e-6
+    return {
+        "echo": spread(echo, scale), "thru": spread(thru, scale), "last": spread(last, scale),
+        "more_p50": _more(thru, echo), "last_more_p50": _more(last, echo),
+        "lost": notes - len(through), "echo_lost": notes - len(bare), "own": own, "start_s": round(start_s, 2),
+        "period_ms": round(server.period_ms, 3) if server else None, "synchronous": True if server else None,
+        "in_force": play.ready[-1][0],
+    }  # fmt: skip
+
+
+def _first_note(side: Side, play: Play) -> float:
+    """Play a key every 10 ms until one comes back; seconds since the program was started."""
+
+    def back() -> bool:
+        side.out.send_message((NOTE_ON, 60, 90))
+        side.out.send_message((NOTE_OFF, 60, 0))
+        time.sleep(0.01)
+        return bool(side.heard)
+
+    play.wait(back, READY_S, "the first note")
+    return side.heard[0][0] * 1e-9 - play.started
+
+
+def _own(play: Play) -> list[float]:
+    """p50, p99 and max of its last status line, ms."""
+    found: list[float] = []
+    play.wait(lambda: any(" latency " in line for line in play.lines), 12.0, "a status line")
+    for line in play.lines:
+        if " latency " in line:
+            found = [float(word) for word in line.partition(" latency ")[2].split(" ")[0].split("/")]
+    return found
+
+
+def _more(ours: list[int], bare: list[int]) -> float:
+    if not ours or not bare:
+        return 0.0
+    return round((statistics.median(ours) - statistics.median(bare)) * 1e-6, 3)

@@ -1,0 +1,60 @@
+"""Figures and how they are shown: percentiles, facts about the machine, a small table.
+
+Called by every bench; numba-free.
+"""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def spread(values: Iterable[float], scale: float = 1e-3) -> dict[str, float]:
+    """``n``, ``p50``, ``p99`` and ``max`` of ``values`` times ``scale`` (default: ns to µs); n 0 has no others."""
+    found = sorted(values)
+    if not found:
+        return {"n": 0}
+    n = len(found)
+    return {
+        "n": n,
+        "p50": round(found[n // 2] * scale, 3),
+        "p99": round(found[min(int(0.99 * n), n - 1)] * scale, 3),
+        "max": round(found[-1] * scale, 3),
+    }
+
+
+def machine(**more: Any) -> dict[str, Any]:
+    """What figures depend on: ``cores``, ``python``, ``system``, ``load_1m`` (None where unknown), and ``more``."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {
+        "cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform(terse=True),
+        "load_1m": load, **more,
+    }  # fmt: skip
+
+
+def heading(report: dict[str, Any]) -> str:
+    """One line: the bench, and the machine it ran on."""
+    facts = dict(report["machine"])
+    words = [f"{facts.pop('cores')} cores", f"Python {facts.pop('python')}", str(facts.pop("system"))]
+    if "fifo" in facts:
+        words.append("SCHED_FIFO" if facts.pop("fifo") else "normal priority")
+    words += [f"{name.replace('_', ' ')} {value}" for name, value in facts.items() if value is not None]
+    return f"bench {report['bench']}{' --short' if report['short'] else ''}: {', '.join(words)}"
+
+
+def row(name: str, figures: dict[str, float], unit: str) -> list[str]:
+    """A table row of a ``spread``."""
+    if not figures["n"]:
+        return [name, "0", "–", "–", "–", unit]
+    return [name, str(figures["n"]), *(f"{figures[key]:.2f}" for key in ("p50", "p99", "max")), unit]
+
+
+def show(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows: those of more than one cell as a table, a row of one cell as a sentence."""
+    table = [["", "n", "p50", "p99", "max", ""], *(r for r in rows if len(r) > 1)]
+    widths = [max(len(r[i]) for r in table) for i in range(6)]
+    for cells in table:
+        numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:5], widths[1:5], strict=True))
+        print(f"  {cells[0].ljust(widths[0])}  {numbers}  {cells[5]}".rstrip())
+    for sentence in (r[0] for r in rows if len(r) == 1):
+        print(f"  {sentence}")

@@ -1,0 +1,103 @@
+"""The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
+
+``livecomposer play|ports|doctor|learn|bench``; each command's work is in its own module, imported when it is chosen.
+"""
+
+import argparse
+import os
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from livecomposer.errors import LivecomposerError
+from livecomposer.settings import Settings, collect, flag_of, user_dir
+
+BENCHES = ("latency", "jitter", "guard", "decide")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns 0, 1 (a check failed), 2 (something to mend) or 130 (Ctrl-C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show ↑ must not stop the music
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        return _run(args)
+    except LivecomposerError as error:
+        print(f"livecomposer: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "play":
+        from livecomposer.desk.app import play
+
+        return play(_settings(args))
+    if args.command == "ports":
+        from livecomposer.desk.doctor import ports_command
+
+        return ports_command(args.api or "", args.json)
+    if args.command == "doctor":
+        from livecomposer.desk.doctor import doctor_command
+
+        return doctor_command(args.json)
+    if args.command == "learn":
+        from livecomposer.desk.teach import learn_command
+
+        return learn_command(args.midi_in or "", args.api or "", args.name or "")
+    from livecomposer import bench
+
+    return bench.run(args)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    given = {spec.name: getattr(args, spec.name) for spec in fields(Settings) if getattr(args, spec.name) is not None}
+    return collect(given, os.environ, user_dir(), Path.cwd())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="livecomposer", description="A MIDI instrument that plays with you and learns from your ratings."
+    )
+    from livecomposer import __version__
+
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    play = commands.add_parser("play", help="play", description="Play. Ratings: ↑ → like, ↓ ← dislike; ? lists keys.")
+    for spec in fields(Settings):
+        _add(play, spec)
+    listing = commands.add_parser("ports", help="list MIDI ports and the profiles that match them")
+    listing.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
+    listing.add_argument("--json", action="store_true", help="for programs")
+    doctor = commands.add_parser("doctor", help="check this machine, one line a check")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    learn = commands.add_parser("learn", help="teach it which controls mean yes, no, undo and panic")
+    learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
+    learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
+    learn.add_argument("--name", help="name of the profile (default: the port's)")
+    bench = commands.add_parser("bench", help="measure; each bench compares in one run")
+    bench.add_argument("bench", choices=BENCHES)
+    bench.add_argument("--json", action="store_true", help="for programs")
+    bench.add_argument("--short", action="store_true", help="fewer repetitions (for CI)")
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, spec: Any) -> None:
+    limits = spec.metadata
+    flag = f"--{flag_of(spec.name)}"
+    text = limits["help"].replace("%", "%%")
+    if isinstance(spec.default, bool):
+        parser.add_argument(flag, dest=spec.name, default=None, action=argparse.BooleanOptionalAction, help=text)
+        return
+    shown = f" (default: {spec.default})" if spec.default not in ("", -1) else ""
+    kind = type(spec.default)
+    parser.add_argument(
+        flag, dest=spec.name, default=None, type=kind if kind is not str else None, help=text + shown,
+        metavar="|".join(c for c in limits["choices"] if c) if "choices" in limits else kind.__name__.upper(),
+    )  # fmt: skip

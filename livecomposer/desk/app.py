@@ -1,0 +1,360 @@
+"""Desk: the parent process of a run. It starts the others, owns the terminal, watches, and keeps files.
+
+``play`` is called by ``cli``; everything here happens on its main thread, 50 times a second, except the hands thread.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from livecomposer.desk.crew import Instrument, Memories, Sound, render
+from livecomposer.desk.files import load_taste, save_taste, set_aside, taste_path
+from livecomposer.desk.guard import Guard
+from livecomposer.desk.hands import Hands
+from livecomposer.desk.keeping import Kept
+from livecomposer.desk.keys import Keyboard
+from livecomposer.desk.screen import HINT, Screen, State
+from livecomposer.desk.wiring import Plan, choose
+from livecomposer.errors import LivecomposerError, StoreError
+from livecomposer.instrument import inbox
+from livecomposer.instrument.guard import GuardMemory
+from livecomposer.instrument.live import Wiring
+from livecomposer.instrument.records import BY_RELEASE
+from livecomposer.instrument.ring import Kind, RingReader, join_chunks
+from livecomposer.instrument.snapshot import SharedSnapshot
+from livecomposer.midi import ports
+from livecomposer.midi.profiles import load_profiles
+from livecomposer.music.player import VirtualPlayer
+from livecomposer.music.theory import SCALES, Key, parse_key
+from livecomposer.settings import Settings, user_dir
+
+TURN_S = 0.02
+WATCH_S = 1.0
+SAVE_S = 1.0
+READY_S = 120.0
+
+
+def play(settings: Settings) -> int:
+    """Run a performance to its end; returns the exit code. Raises LivecomposerError before anything has begun."""
+    return Desk(settings).run()
+
+
+class Desk:
+    """One run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.screen = Screen(settings.plain)
+        self.state = State(key_names=_key_names())
+        home = user_dir()
+        self.profiles, problems = load_profiles(home / "devices")
+        for problem in problems:
+            self.screen.say(f"Warning: {problem}")
+        self.plan: Plan = choose(settings, self.profiles)
+        self.taste = taste_path(home, settings.taste)
+        self.learnt, warning = load_taste(self.taste)
+        if warning:
+            self.screen.say(f"Warning: {warning}")
+        self.saving = True
+        self.memories = Memories(self.plan.sound)
+        self.reader = RingReader(_buffer(self.memories.ring))
+        self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
+        self.instrument = Instrument()
+        self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
+        self.guard_memory = GuardMemory(_buffer(self.memories.guard))
+        self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
+        self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
+        self.keyboard = Keyboard()
+        player = None
+        if self.plan.virtual_player:
+            player = VirtualPlayer(
+                settings.role, parse_key(settings.key), settings.tempo, settings.seed,
+                beats_per_bar=settings.beats_per_bar,
+            )  # fmt: skip
+        self.hands = Hands(self.keyboard, player, settings.player_channel - 1)
+        self.ready = False
+        self.ending = False
+        self.code = 0
+        self._saved = 0
+        self._next_save = 0.0
+        self._next_watch = 0.0
+        self._lister: ports.PortLister | None = None
+        self._lost: set[str] = set()
+        self._virtual_begun = False
+        self._role = settings.role
+        self._hinted = False
+        self._long: list[Any] = []
+
+    # ---- the run -------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """From start to end; everything is released and written however it ends."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+        for line in self.plan.lines:
+            self.screen.say(line)
+        if self.guard.problem:
+            self.screen.say(f"Warning: {self.guard.problem}")
+        begun = time.monotonic()
+        try:
+            if self.sound is not None:
+                self.sound.start()
+            self.instrument.start(self._wiring(False))
+            self.hands.connect(self.instrument.hands)
+            if self.plan.system is not None and (self.plan.midi_in or self.plan.midi_out):
+                self._lister = ports.PortLister(self.plan.system)
+            with self.keyboard.raw():
+                self.hands.start()
+                stop_at = 0.0
+                while not self.ending:
+                    self._turn()
+                    if self.ready and not stop_at:
+                        stop_at = time.monotonic() + (self.settings.seconds or 1e12)
+                    if time.monotonic() > (stop_at or begun + READY_S):
+                        if not stop_at:
+                            self.screen.say("The instrument does not start; run `livecomposer doctor`.")
+                            self.code = 1
+                        break
+                    time.sleep(TURN_S)
+                self.hands.stop()
+                self._stop_instrument()
+        finally:
+            self._close()
+        return self.code
+
+    def _turn(self) -> None:
+        self._read_ring()
+        for text in self._take_said():
+            self.screen.say(text)
+        self._watch_sound()
+        if self.instrument.dead and not self.ending:
+            self._raise_from_the_dead()
+        now = time.monotonic()
+        if now >= self._next_save:
+            self._next_save = now + SAVE_S / 2
+            self._save()
+        if now >= self._next_watch and self._lister is not None and self.ready:
+            self._next_watch = now + WATCH_S
+            self._watch_ports()
+        self.screen.draw(self.state)
+
+    def _end(self, *_: Any) -> None:
+        self.ending = True
+
+    def _wiring(self, restarted: bool) -> Wiring:
+        plan, memories = self.plan, self.memories
+        return Wiring(
+            settings=plan.settings, ring=memories.ring.name, guard=memories.guard.name,
+            snapshot_memory=memories.snapshot.name, synth_ring=memories.synth.name if memories.synth else None,
+            system=plan.system, midi_in=plan.midi_in, midi_out=plan.midi_out, virtual_in=plan.virtual_in,
+            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.learnt, restarted=restarted,
+        )  # fmt: skip
+
+    # ---- what the ring says --------------------------------------------------------------------------------------
+
+    def _read_ring(self) -> None:
+        records = self.reader.read()
+        for record in records:
+            self.kept.take(record)
+            self.state.take(record, self.settings.beats_per_bar)
+            if record.kind in (Kind.STATUS, Kind.CHUNK):
+                self._collect(record)
+            elif record.kind == Kind.BEAT:
+                self._follow_beat()
+            elif record.kind == Kind.RATING and not self._hinted:
+                self._hinted = True
+                self.screen.say(HINT)
+            elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
+                self.hands.human()
+        if self.reader.lost:
+            self.reader.lost = 0
+
+    def _collect(self, record: Any) -> None:
+        """A status text may span several records."""
+        if record.kind == Kind.STATUS:
+            self._long = [record]
+        elif self._long:
+            self._long.append(record)
+        else:
+            return
+        text = join_chunks(self._long, 0)
+        if len(text) == int.from_bytes(self._long[0].payload[:4], "little"):
+            self._long = []
+            self._status(text.decode(errors="replace"))
+
+    def _status(self, text: str) -> None:
+        word, _, rest = text.partition(" ")
+        if word == "stage":
+            if not self.ready and not self.plan.kernels_ready:
+                self.screen.say(f"… {rest}" + (" (first start: some seconds)" if "kernels" in rest else ""))
+        elif word == "ready":
+            facts = json.loads(rest)
+            where = self.plan.system.label if self.plan.system else "no MIDI system"
+            self.screen.in_force = f"[{where}, {'SCHED_FIFO' if facts['fifo'] else 'normal priority'}]"
+            keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
+            self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
+            self.ready = True
+            self.guard.hand_back()
+        elif word == "error":
+            self.screen.say(rest)
+            self.code, self.ending = 2, True
+        elif word == "crash":
+            self.screen.say(f"The instrument stopped on an internal error ({rest}).")
+        else:
+            self.screen.say(text)
+
+    def _follow_beat(self) -> None:
+        """Keep the virtual player on the instrument's bars and in its role."""
+        state = self.state
+        if not self.hands.virtual:
+            return
+        beat_ns = 60e9 / state.tempo
+        bar_ticks = self.settings.beats_per_bar * 12
+        bars_away = -(-(state.tick + 12) // bar_ticks) * bar_ticks
+        bar_ns = state.beat_ns + int((bars_away - state.tick) / 12 * beat_ns)
+        if not self._virtual_begun:
+            self._virtual_begun = True
+            self.hands.begin(bar_ns)
+        elif state.role != self._role:
+            self._role = state.role
+            self.hands.role(state.role, bar_ns)
+
+    def _take_said(self) -> list[str]:
+        said = []
+        while self.hands.said:
+            said.append(self.hands.said.pop(0))
+        return said
+
+    # ---- watching over the others --------------------------------------------------------------------------------
+
+    def _raise_from_the_dead(self) -> None:
+        """The instrument has died: silence first, then thru, then a new one with what was learnt."""
+        now = (time.perf_counter_ns() - self.kept.start_ns) * 1e-9
+        for msg in self.guard.release():
+            self.kept.add(now, BY_RELEASE, msg)
+        self._read_ring()
+        if self.ending or self.code:
+            return
+        self.hands.connect(None)
+        self.instrument.close_pipes()
+        if self.instrument.hopeless:
+            self.screen.say("The instrument keeps dying; giving up. Everything played has been kept.")
+            self.code, self.ending = 1, True
+            return
+        self.screen.say("The instrument died; everything is released. Starting it again …")
+        self.guard.take_over(self.plan.midi_in)
+        copy = self.shared.read()
+        if copy is not None:
+            self.learnt = copy[1]
+        self.instrument.start(self._wiring(True))
+        self._virtual_begun = False
+        self.hands.connect(self.instrument.hands)
+
+    def _watch_sound(self) -> None:
+        said = self.sound.look() if self.sound is not None else None
+        if said is None:
+            return
+        kind, what = said
+        if kind == "ready":
+            self.screen.sound_ms = (what.get("latency_s") or 0.0) * 1e3
+            self.screen.say(f"Sound: built-in, {what['backend']}, about {self.screen.sound_ms:.0f} ms of buffer.")
+        elif kind == "again":
+            self.screen.say(f"Warning: {what}.")
+        else:
+            self.screen.say(f"No sound: {what}. Playing on without; --render FILE.wav still writes it.")
+
+    def _sound_send(self, msg: bytes) -> None:
+        if self.sound is not None:
+            self.sound.send(msg)
+
+    def _watch_ports(self) -> None:
+        assert self._lister is not None
+        try:
+            inputs, outputs = self._lister.names()
+        except Exception:  # RtMidi's own error types: the MIDI system itself has gone
+            inputs, outputs = set(), set()
+        for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
+            if name is None:
+                continue
+            found = ports.find_again(name, sorted(there)) in there
+            now = time.perf_counter_ns()
+            if not found and side not in self._lost:
+                self._lost.add(side)
+                self.screen.say(f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …')
+                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+            elif found and side in self._lost:
+                self._lost.discard(side)
+                self.screen.say(f'The MIDI {side}put "{name}" is back.')
+                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.BACK, side.encode()))
+                if side == "out":
+                    self.guard.open()
+
+    # ---- files and the end ---------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Write what has been learnt, at most a second behind."""
+        if not self.saving:
+            return
+        copy = self.shared.read(self._saved)
+        if copy is None:
+            return
+        try:
+            if self._saved == 0 and self.learnt is None and self.taste.exists():
+                set_aside(self.taste)  # somebody else's since we looked
+            save_taste(self.taste, copy[1])
+            self._saved = copy[0]
+        except StoreError as error:
+            self.saving = False
+            self.screen.say(f"Warning: {error}.")
+
+    def _stop_instrument(self) -> None:
+        if not self.instrument.stop():
+            for msg in self.guard.release():
+                self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
+        self._read_ring()
+        if self.state.ratings:
+            self._save()
+
+    def _close(self) -> None:
+        self._try(self._stop_instrument)
+        if self.sound is not None:
+            self._try(self.sound.stop)
+        self.guard.close()
+        if self._lister is not None:
+            self._lister.close()
+        if self.settings.export:
+            self._try(lambda: self._exported())
+        if self.settings.render:
+            render(self.kept.sounded, self.settings.render, self.screen.say)
+        self.instrument.close_pipes()
+        del self.reader, self.shared, self.guard_memory
+        self.guard = None  # type: ignore[assignment]  # its view of the shared memory must go before the memory does
+        self.memories.close()
+
+    def _exported(self) -> None:
+        self.kept.export(self.settings.export)
+        self.screen.say(f"Wrote {self.settings.export} ({len(self.kept.agent)} messages of the agent).")
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except LivecomposerError as error:
+            self.screen.say(str(error))
+            self.code = self.code or 2
+
+
+def _key_names() -> dict[tuple[int, int], str]:
+    """The label of a key by tonic and pitch classes, as BEAT records carry them."""
+    names = {}
+    for tonic in range(12):
+        for scale, intervals in SCALES.items():
+            classes = sum(1 << (tonic + i) % 12 for i in intervals)
+            names.setdefault((tonic, classes), Key(tonic, scale, intervals).label)
+    return names
+
+
+def _buffer(memory: Any) -> memoryview:
+    assert memory.buf is not None
+    return memory.buf

@@ -1,0 +1,187 @@
+"""The two processes that desk starts, and everything shared with them: spawned, watched, started again.
+
+Owned by desk's main thread. Shared memory is made here and attached by the children only.
+"""
+
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+from livecomposer.instrument import guard, inbox, live, ring
+from livecomposer.instrument.live import Wiring
+from livecomposer.instrument.snapshot import SharedSnapshot
+
+SYNTH_CAPACITY = 1 << 12
+SNAPSHOT_BYTES = 1 << 20
+STOP_S = 3.0
+RESTARTS, RESTART_WINDOW_S = 5, 60.0
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Memories:
+    """The shared memory of one run."""
+
+    def __init__(self, with_synth: bool) -> None:
+        self.ring = ring.create()
+        self.guard = SharedMemory(create=True, size=guard.SIZE)
+        self.snapshot = SharedMemory(create=True, size=SharedSnapshot.size_of(SNAPSHOT_BYTES))
+        self.synth = ring.create(SYNTH_CAPACITY) if with_synth else None
+
+    def close(self) -> None:
+        """Give it all back to the system."""
+        for memory in (self.ring, self.guard, self.snapshot, self.synth):
+            if memory is not None:
+                memory.close()
+                memory.unlink()
+
+
+class Instrument:
+    """The instrument process: ``start`` it with a wiring, ``dead`` tells, two pipes lead to it."""
+
+    def __init__(self) -> None:
+        self.process: Any = None
+        self.control: Connection | None = None
+        self.hands: Connection | None = None
+        self._starts: list[float] = []
+
+    def start(self, wiring: Wiring) -> None:
+        """Spawn it."""
+        mine_control, theirs_control = _SPAWN.Pipe()
+        mine_hands, theirs_hands = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(
+            target=live.main, args=(wiring, [theirs_control, theirs_hands]), name="livecomposer instrument"
+        )
+        self.process.start()
+        theirs_control.close()
+        theirs_hands.close()
+        self.control, self.hands = mine_control, mine_hands
+        self._starts.append(time.monotonic())
+
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended."""
+        return self.process is not None and not self.process.is_alive()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it has been started too often lately to try once more."""
+        now = time.monotonic()
+        return sum(now - start < RESTART_WINDOW_S for start in self._starts) > RESTARTS
+
+    def tell(self, data: bytes) -> None:
+        """Send an entry; one that cannot be sent any more is dropped."""
+        if self.control is not None:
+            try:
+                self.control.send_bytes(data)
+            except (OSError, ValueError):
+                self.control = None
+
+    def stop(self) -> bool:
+        """Ask it to release everything and end; returns whether it did in time (else it is killed)."""
+        if self.process is None:
+            return True
+        self.tell(inbox.pack(time.perf_counter_ns(), 0, inbox.STOP))
+        self.process.join(STOP_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join(STOP_S)
+            return False
+        return self.process.exitcode == 0
+
+    def close_pipes(self) -> None:
+        """Let go of the pipes of a process that has ended."""
+        for pipe in (self.control, self.hands):
+            if pipe is not None:
+                pipe.close()
+        self.control = self.hands = None
+
+
+class Sound:
+    """The built-in sound's process. ``said`` is its last word: None, ("ready", facts) or ("failed", sentence)."""
+
+    def __init__(self, memory: SharedMemory, options: dict[str, Any]) -> None:
+        from livecomposer.synth import process
+
+        self._target = process.main
+        self._memory = memory
+        self._options = options
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._starts: list[float] = []
+        self.said: tuple[str, Any] | None = None
+
+    def start(self) -> None:
+        """Spawn it."""
+        self._pipe, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(
+            target=self._target, args=(self._memory.name, theirs, self._options), name="livecomposer sound"
+        )
+        self._process.start()
+        theirs.close()
+        self._starts.append(time.monotonic())
+
+    def look(self) -> tuple[str, Any] | None:
+        """What it has said since the last look; a process that has died by itself is started again."""
+        said = None
+        if self._pipe is not None:
+            try:
+                if self._pipe.poll():
+                    said = self._pipe.recv()
+            except (EOFError, OSError):
+                self._pipe = None
+        if said is not None:
+            self.said = said
+        failed = self.said is not None and self.said[0] == "failed"
+        if self._process is not None and not self._process.is_alive() and not failed:
+            now = time.monotonic()
+            if sum(now - start < RESTART_WINDOW_S for start in self._starts) <= RESTARTS:
+                self.start()
+                return ("again", "the built-in sound had died and has been started again")
+            self.said = said = ("failed", "the built-in sound keeps dying; the music goes on without it")
+        return said
+
+    def send(self, msg: bytes) -> None:
+        """One message by desk's own way (the guard)."""
+        if self._pipe is not None:
+            try:
+                self._pipe.send(("midi", msg))
+            except OSError:
+                self._pipe = None
+
+    def stop(self) -> None:
+        """End it."""
+        if self._pipe is not None:
+            try:
+                self._pipe.send(("stop",))
+            except OSError:
+                pass
+        if self._process is not None:
+            self._process.join(STOP_S)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(STOP_S)
+
+
+def render(events: list[tuple[float, bytes]], path: str, say: Any) -> None:
+    """Write a WAV in a child of its own (SignalFlow's graph is one per process). ``say`` gets a sentence."""
+    from livecomposer.synth import render as rendering
+
+    mine, theirs = _SPAWN.Pipe()
+    child = _SPAWN.Process(target=rendering.main_render, args=(theirs, events, path), name="livecomposer render")
+    child.start()
+    theirs.close()
+    try:
+        while True:
+            kind, value = mine.recv()
+            if kind == "done":
+                say(f"Wrote {path} ({value:.0f} s of sound).")
+                break
+            if kind == "failed":
+                say(str(value))
+                break
+    except EOFError:
+        say(f"{path} could not be written: the renderer died")
+    child.join(STOP_S)

@@ -1,0 +1,65 @@
+"""Where what has been learnt is kept: one file per name, replaced whole, never overwritten by something worse.
+
+Owned by desk's main thread; the bytes come from the shared snapshot.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from livecomposer.errors import SettingsError, StoreError, TasteError
+from livecomposer.instrument.snapshot import unpack
+
+
+def taste_path(folder: Path, name: str) -> Path:
+    """The file of a name. Raises SettingsError if the name cannot be one."""
+    if not name or name.startswith(".") or any(c in name for c in '/\\:*?"<>|'):
+        raise SettingsError(f'taste = "{name}" cannot be a file name; use letters, digits, spaces, - and _')
+    return folder / "tastes" / f"{name}.npz"
+
+
+def load_taste(path: Path) -> tuple[bytes | None, str]:
+    """(the file's bytes, or None to begin anew; a sentence for the player, or "").
+
+    A damaged file is set aside beside itself, not used and not lost.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None, ""
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error.strerror}); mend its rights or choose another --taste"
+        ) from None
+    try:
+        unpack(data, str(path))
+        return data, ""
+    except TasteError as error:
+        return None, f"{error}; it now lies in {set_aside(path).name}, and this run begins anew"
+
+
+def set_aside(path: Path) -> Path:
+    """Move a file that cannot be used out of the way of saving; returns where it went."""
+    aside = path.with_name(f"{path.stem}.unused-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be moved aside ({error.strerror}); choose another --taste") from None
+    return aside
+
+
+def save_taste(path: Path, data: bytes) -> None:
+    """Write a file whole: a new one beside it, then one rename. Raises StoreError; the old file then still stands."""
+    new = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(new, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError as error:
+        raise StoreError(
+            f"what is being learnt cannot be saved to {path} ({error.strerror}); "
+            "set LIVECOMPOSER_HOME to a folder that can be written"
+        ) from None

@@ -1,0 +1,100 @@
+"""The guard port: desk's own way to the synth, for when the instrument has died with notes sounding.
+
+Opened at start and then silent. RtMidi on JACK can lose a release sent in a dying client's cycle (15 of 16 under plain
+``-R``), so it is sent at 0, 30 and 80 ms.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from livecomposer.errors import LivecomposerError
+from livecomposer.instrument.guard import GuardMemory
+from livecomposer.midi import ports
+from livecomposer.midi.messages import is_channel_message
+
+MOMENTS_S = (0.0, 0.03, 0.08)
+
+
+class Guard:
+    """Owned by desk's main thread. ``also`` sends to the built-in sound, if there is one."""
+
+    def __init__(
+        self, system: ports.System | None, midi_out: str | None, memory: GuardMemory, also: Callable[[bytes], None]
+    ) -> None:
+        self._system = system
+        self._name = midi_out
+        self._memory = memory
+        self._also = also
+        self._out: Any = None
+        self._in: Any = None
+        self.problem = ""
+        self.open()
+
+    def open(self) -> None:
+        """Open the port (again, after its cable was out). Where a port takes one program only, say so once."""
+        if self._system is None or self._name is None:
+            return
+        ports.close_port(self._out)
+        self._out = None
+        try:
+            _, outputs = ports.list_ports(self._system)
+            name = ports.find_again(self._name, outputs)
+            self._out = ports.open_output(self._system, name, ports.GUARD_NAME)
+        except LivecomposerError as error:
+            self.problem = (
+                f"the guard port is closed ({error}); if the instrument dies, notes may hang until it is back"
+            )
+
+    def release(self) -> list[bytes]:
+        """The instrument has died: end everything it had sounding. Returns what was sent."""
+        messages = self._memory.release()
+        start = time.perf_counter()
+        if self._out is None and self._name is not None:
+            self.open()
+        for moment in MOMENTS_S:
+            time.sleep(max(0.0, start + moment - time.perf_counter()))
+            for msg in messages:
+                self._send(msg)
+        self._memory.clear()
+        return messages
+
+    def take_over(self, midi_in: str | None) -> None:
+        """Until the instrument is back, the player's own notes go thru here."""
+        if self._system is None or midi_in is None or self._in is not None:
+            return
+        try:
+            self._in = ports.open_input(self._system, midi_in, self._thru)
+        except LivecomposerError:
+            self._in = None
+
+    def hand_back(self) -> None:
+        """The instrument is there again: end what went thru here."""
+        if self._in is None:
+            return
+        ports.close_port(self._in)
+        self._in = None
+        for msg in self._memory.release():
+            self._send(msg)
+        self._memory.clear()
+
+    def close(self) -> None:
+        """Give the ports back."""
+        ports.close_port(self._in)
+        ports.close_port(self._out)
+        self._in = self._out = None
+
+    def _thru(self, event: tuple[list[int], float], data: Any = None) -> None:
+        msg = bytes(event[0])
+        if is_channel_message(msg):
+            self._memory.before(msg)
+            self._send(msg)
+            self._memory.after(msg)
+
+    def _send(self, msg: bytes) -> None:
+        if self._out is not None:
+            try:
+                self._out.send_message(msg)
+            except Exception:  # a driver's own error type: the port has gone, nothing is left to release
+                self._out = None
+        self._also(msg)

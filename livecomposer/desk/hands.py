@@ -1,0 +1,158 @@
+"""Desk's hands: computer keys and the virtual player, turned into entries for the instrument's inbox.
+
+One thread with one pipe of its own. A terminal has no key-up: a piano key sounds 300 ms and auto-repeat prolongs it.
+"""
+
+import queue
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from livecomposer.desk.keys import ACTIONS, Action, Keyboard
+from livecomposer.instrument import inbox
+from livecomposer.instrument.records import SOURCES
+from livecomposer.music.player import VirtualPlayer
+
+KEY_NS = 300_000_000
+KEYS, VIRTUAL = SOURCES.index("keys"), SOURCES.index("virtual")
+POLL_S = 0.02
+AHEAD_S = 0.1
+
+
+class Hands(threading.Thread):
+    """Reads keys and plays the virtual player until ``stop``.
+
+    Attributes
+    ----------
+    said : list[str]
+        Lines for the screen, oldest first; desk's main thread takes them.
+    """
+
+    def __init__(self, keyboard: Keyboard, player: VirtualPlayer | None, channel: int) -> None:
+        super().__init__(name="hands", daemon=True)
+        self.keyboard = keyboard
+        self.said: list[str] = []
+        self._player = player
+        self._start_ns = 0  # the virtual player's time zero, on a bar line of the instrument; 0: not known yet
+        self._channel = channel
+        self._octave = 60
+        self._sounding: dict[int, int] = {}  # note: when it ends
+        self._connection: Connection | None = None
+        self._asked: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._ahead: list[tuple[int, bytes]] = []
+        self._planned_s = 0.0
+        self._running = True
+
+    # From desk's main thread: each is taken up by the thread within 20 ms.
+
+    def connect(self, connection: Connection | None) -> None:
+        """The instrument's pipe, or None while it is away (what is played then is lost to it)."""
+        self._asked.put(("connect", connection))
+
+    def begin(self, bar_ns: int) -> None:
+        """A bar of the instrument begins at ``bar_ns``: the virtual player comes in there."""
+        self._asked.put(("begin", bar_ns))
+
+    def role(self, role: str, bar_ns: int) -> None:
+        """The instrument has changed its role: the virtual player plays to it from the bar at ``bar_ns``."""
+        self._asked.put(("role", (role, bar_ns)))
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the virtual player is playing."""
+        return self._player is not None
+
+    def human(self) -> None:
+        """A person has begun to play: the virtual player stops at once."""
+        player, self._player = self._player, None
+        if player is not None:
+            for msg in player.release():
+                self._midi(time.perf_counter_ns(), msg, VIRTUAL)
+            self.said.append("You play: the virtual player has stopped.")
+
+    def stop(self) -> None:
+        """End soon."""
+        self._running = False
+
+    def run(self) -> None:
+        """The thread."""
+        while self._running:
+            while not self._asked.empty():
+                self._answer(*self._asked.get())
+            for name in self.keyboard.wait(self._wait_s()):
+                action = ACTIONS.get(name)
+                if action:
+                    self._act(action)
+            now = time.perf_counter_ns()
+            for note in [n for n, end in self._sounding.items() if end <= now]:
+                del self._sounding[note]
+                self._midi(now, bytes((0x80 | self._channel, note, 0)), KEYS)
+            self._play(now)
+
+    def _answer(self, what: str, value: Any) -> None:
+        player = self._player
+        if what == "connect":
+            self._connection = value
+            self._start_ns = 0
+            self._ahead.clear()
+        elif player is None:
+            return
+        elif what == "begin":
+            self._start_ns = value - int(self._planned_s * 1e9)
+            player.resume(self._planned_s)
+        else:
+            role, bar_ns = value
+            for msg in player.release():
+                self._midi(time.perf_counter_ns(), msg, VIRTUAL)
+            self._ahead.clear()
+            player.set_role(role)
+            self._start_ns = bar_ns - int(self._planned_s * 1e9)
+            player.resume(self._planned_s)
+
+    def _wait_s(self) -> float:
+        if not self._ahead:
+            return POLL_S
+        return min(max((self._ahead[0][0] - time.perf_counter_ns()) * 1e-9, 0.0), POLL_S)
+
+    def _act(self, action: Action) -> None:
+        now = time.perf_counter_ns()
+        if action.kind == "note":
+            self.human()
+            note = self._octave + int(action.value)
+            if note not in self._sounding:
+                self._midi(now, bytes((0x90 | self._channel, note, 90)), KEYS)
+            self._sounding[note] = now + KEY_NS
+        elif action.kind == "octave":
+            self._octave = min(max(self._octave + int(action.value), 24), 96)
+        elif action.kind == "rate":
+            self._post(inbox.pack(now, KEYS, inbox.RATE, float(action.value)))
+        elif action.kind == "command":
+            self._post(inbox.command(now, KEYS, str(action.value)))
+        else:
+            from livecomposer.desk.keys import help_text
+
+            self.said.append(help_text())
+
+    def _play(self, now: int) -> None:
+        """Send what the virtual player has due; ask it for the next half second."""
+        player = self._player
+        if player is None or self._connection is None or not self._start_ns:
+            return
+        elapsed = (now - self._start_ns) * 1e-9
+        if elapsed + AHEAD_S > self._planned_s:
+            self._planned_s = max(elapsed + AHEAD_S, self._planned_s)
+            self._ahead += [(self._start_ns + int(t * 1e9), msg) for t, msg in player.events(self._planned_s)]
+        while self._ahead and self._ahead[0][0] <= now:
+            due, msg = self._ahead.pop(0)
+            self._midi(max(due, now - 1_000_000), msg, VIRTUAL)
+
+    def _midi(self, t_ns: int, msg: bytes, source: int) -> None:
+        self._post(inbox.pack(t_ns, source, inbox.MIDI, None, msg))
+
+    def _post(self, data: bytes) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.send_bytes(data)
+            except (OSError, ValueError):
+                self._connection = None

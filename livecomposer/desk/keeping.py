@@ -1,0 +1,71 @@
+"""What desk keeps of the ring: both parts' messages, ratings and tempi, written as .mid and .wav at the end.
+
+Kept in desk's memory, so that a crash of the instrument loses nothing but what it had not yet put on the ring.
+"""
+
+from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, unpack
+from livecomposer.instrument.ring import Kind, Record
+from livecomposer.midi.files import write_performance
+from livecomposer.midi.messages import is_channel_message
+from livecomposer.settings import Settings
+
+
+class Kept:
+    """Both parts of one run; times in seconds from ``start_ns``, the performance's beginning."""
+
+    def __init__(self, settings: Settings, thru: bool, start_ns: int) -> None:
+        self.settings = settings
+        self.start_ns = start_ns
+        self.player: list[tuple[float, bytes]] = []
+        self.agent: list[tuple[float, bytes]] = []
+        self.sounded: list[tuple[float, bytes]] = []
+        self.ratings: list[tuple[float, float]] = []
+        self.tempi: list[tuple[float, float]] = []
+        self._thru = thru
+        self._started = False
+
+    def take(self, record: Record) -> None:
+        """Keep a record if it is one of ours."""
+        if record.kind == Kind.START and not self._started:
+            self._started = True
+            self.start_ns = record.t_ns
+        elif record.kind == Kind.OUTPUT:
+            _, _, by, msg = unpack(record)
+            self.add((record.t_ns - self.start_ns) * 1e-9, by, msg)
+        elif record.kind == Kind.INPUT and not self._thru:
+            _, _, msg = unpack(record)
+            if is_channel_message(msg):
+                self.player.append(((record.t_ns - self.start_ns) * 1e-9, msg))
+        elif record.kind == Kind.RATING:
+            t_pressed, _, _, value, _ = unpack(record)
+            self.ratings.append(((t_pressed - self.start_ns) * 1e-9, value))
+        elif record.kind == Kind.BEAT:
+            _, tempo, *_ = unpack(record)
+            if not self.tempi or abs(self.tempi[-1][1] - tempo) > 0.01:
+                t = 0.0 if not self.tempi else max((record.t_ns - self.start_ns) * 1e-9, 0.0)
+                self.tempi.append((t, tempo))
+
+    def add(self, t_s: float, by: int, msg: bytes) -> None:
+        """Keep one message that was sent on somebody's behalf."""
+        t_s = max(t_s, 0.0)
+        self.sounded.append((t_s, msg))
+        if by == BY_PLAYER:
+            self.player.append((t_s, msg))
+        elif by == BY_AGENT:
+            self.agent.append((t_s, msg))
+        elif by == BY_RELEASE:
+            channel = msg[0] & 15
+            if channel == self.settings.player_channel - 1:
+                self.player.append((t_s, msg))
+            if channel == self.settings.agent_channel - 1:
+                self.agent.append((t_s, msg))
+        else:
+            assert by == BY_CLICK  # heard, but nobody's part
+
+    def export(self, path: str) -> None:
+        """Write both parts as a standard MIDI file. Raises StoreError."""
+        write_performance(
+            path, self.player, self.agent,
+            tempo_changes=self.tempi or [(0.0, self.settings.tempo)], ratings=self.ratings,
+            beats_per_bar=self.settings.beats_per_bar,
+        )  # fmt: skip

@@ -1,0 +1,107 @@
+"""What the player reads while playing: a status line at 10 Hz on a terminal, plain log lines elsewhere.
+
+Owned by desk's main thread.
+"""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+
+from livecomposer.instrument.records import FLAG_CLICK, FLAG_EXTERNAL, FLAG_HELD, FLAG_MUTED, ROLE_NAMES, unpack
+from livecomposer.instrument.ring import Kind, Record
+from livecomposer.music.theory import spell
+
+LINE_S = 0.1
+PLAIN_S = 5.0
+SLOW_MS = 20.0
+PHASES = ("listening", "your call", "playing", "yielded", "stopped")
+HINT = "Rate what *it* played: more of this (↑ →), or less (↓ ←)?"
+
+
+@dataclass
+class State:
+    """The instrument as the ring has shown it last."""
+
+    role: str = ""
+    phase: int = 0
+    key: str = ""
+    tempo: float = 0.0
+    beat: int = 0
+    flags: int = 0
+    notes: int = 0
+    ratings: int = 0
+    last_rating: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    max_ms: float = 0.0
+    misses: int = 0
+    malformed: int = 0
+    beat_ns: int = 0
+    tick: int = 0
+    key_names: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def take(self, record: Record, beats_per_bar: int) -> None:
+        """Follow a record."""
+        if record.kind == Kind.BEAT:
+            tick, self.tempo, tonic, self.phase, classes, role, self.flags = unpack(record)
+            self.role = ROLE_NAMES[role]
+            self.beat_ns, self.tick = record.t_ns, tick
+            self.beat = tick // 12 % beats_per_bar + 1
+            self.key = self.key_names.get((tonic, classes)) or spell(tonic)
+        elif record.kind == Kind.LEDGER:
+            _, self.notes, self.p50_ms, self.p99_ms, self.max_ms, self.misses, self.malformed = unpack(record)
+        elif record.kind == Kind.RATING:
+            self.ratings += 1
+            self.last_rating = unpack(record)[3]
+
+
+class Screen:
+    """Writes lines. ``in_force`` says once and for all what is used (SCHED_FIFO, JACK, ...)."""
+
+    def __init__(self, plain: bool) -> None:
+        self.plain = plain or not sys.stdout.isatty()
+        self.in_force = ""
+        self.sound_ms = 0.0
+        self._next = 0.0
+        self._drawn = False
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        if self._drawn:
+            print("\r\x1b[K", end="")
+            self._drawn = False
+        print(text, flush=True)
+
+    def draw(self, state: State) -> None:
+        """The status, if it is time."""
+        now = time.monotonic()
+        if now < self._next or not state.role:
+            return
+        self._next = now + (PLAIN_S if self.plain else LINE_S)
+        line = self.line(state)
+        if self.plain:
+            print(line, flush=True)
+            return
+        width = shutil.get_terminal_size().columns
+        print("\r\x1b[K" + line[: max(width - 1, 20)], end="", flush=True)
+        self._drawn = True
+
+    def line(self, state: State) -> str:
+        """The status as one line."""
+        learning = "HELD" if state.flags & FLAG_HELD else "LEARNING"
+        marks = "".join(
+            f" {word}"
+            for flag, word in ((FLAG_MUTED, "MUTE"), (FLAG_CLICK, "click"), (FLAG_EXTERNAL, "ext"))
+            if state.flags & flag
+        )
+        sign = "" if not state.ratings else (" ▲" if state.last_rating > 0 else " ▼")
+        sound = state.p50_ms + self.sound_ms
+        warning = " SLOW: use a smaller audio buffer" if sound > SLOW_MS else ""
+        heard = f" key→sound {sound:.0f} ms{warning}" if self.sound_ms else ""
+        return (
+            f"{state.role}·{PHASES[state.phase]} {state.key} {state.tempo:.0f}·{state.beat} {learning}{marks} "
+            f"notes {state.notes} ratings {state.ratings}{sign} "
+            f"latency {state.p50_ms:.2f}/{state.p99_ms:.2f}/{state.max_ms:.2f} ms misses {state.misses}{heard} "
+            f"{self.in_force}"
+        )

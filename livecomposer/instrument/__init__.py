@@ -1,0 +1,1 @@
+"""The performance, pure and live; imports downwards only (music, agents, ratings, midi)."""

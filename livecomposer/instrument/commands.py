@@ -1,0 +1,106 @@
+"""The closed table of commands: what each may carry and what it does to a performance.
+
+``Performance`` calls ``obey`` in the slack, whether the command came by key, page, MIDI control or program.
+"""
+
+from typing import TYPE_CHECKING
+
+from livecomposer.errors import SettingsError
+from livecomposer.instrument.records import BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS
+from livecomposer.midi.profiles import Control
+from livecomposer.music.actions import Ladder
+from livecomposer.music.theory import Key, next_key, parse_key
+from livecomposer.settings import ROLES, check
+
+if TYPE_CHECKING:
+    from livecomposer.instrument.performance import Performance
+
+Value = float | str | None
+KNOB_STEPS = {"tempo": 1.0, "level": 0.01, "adventure": 0.01}  # what one step of an endless encoder adds
+
+
+def check_command(name: str, value: Value) -> None:
+    """Raise SettingsError, in one sentence, unless ``name`` may carry ``value``."""
+    if name not in COMMANDS:
+        raise SettingsError(f"command {name!r} is not one of {', '.join(COMMANDS)}")
+    if name in ("role", "key"):
+        if value is not None:
+            check(name, value)
+            if len(str(value).encode()) > COMMAND_TEXT_BYTES:
+                raise SettingsError(f"{name} = {value!r} is longer than {COMMAND_TEXT_BYTES} bytes; leave out spaces")
+    elif name in ("tempo", "adventure"):
+        check(name, value)
+    elif name == "level":
+        if isinstance(value, bool | str | None) or not 0.0 <= value <= 1.0:
+            raise SettingsError(f"level = {value!r} is not a number from 0 to 1")
+    elif name in ("held", "mute", "click"):
+        if value not in (None, 0, 1):
+            raise SettingsError(f"{name} = {value!r} is not 1 (on), 0 (off) or nothing (the other)")
+    elif value is not None:
+        raise SettingsError(f"{name} = {value!r}: {name} takes no value")
+
+
+def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None = None) -> None:
+    """Do what a (checked) command says at ``turn``; None toggles, or takes the next."""
+    learning = p.learning
+    if name == "role":
+        role = value if isinstance(value, str) else ROLES[(ROLES.index(p.turns.role) + 1) % len(ROLES)]
+        p.begin_role(turn, role)
+    elif name in ("key", "key_next"):
+        _set_key(p, parse_key(value) if isinstance(value, str) else next_key(p.key, 1), turn)
+    elif name == "tempo":
+        p.transport.set_tempo(_number(value), turn)
+        p.moved_grid(turn)
+    elif name == "tap":
+        tapped = turn if t_in is None else t_in
+        if p.transport.tap(tapped):
+            p.moved_grid(tapped)
+    elif name == "held":
+        learning.held = not learning.held if value is None else bool(value)
+    elif name == "mute":
+        p.muted = not p.muted if value is None else bool(value)
+        if p.muted:
+            p.cancel_line()
+    elif name == "click":
+        p.click = not p.click if value is None else bool(value)
+    elif name == "adventure":
+        p.adventure = min(max(_number(value), 0.0), 1.0)
+        for agent in learning.agents:
+            agent.explore(p.adventure)
+        learning.changed = True
+    elif name == "level":
+        p.level = min(max(_number(value), 0.0), 1.0)
+        p.send_level(p.settings.agent_channel - 1, round(p.level * 127))
+    elif name == "end":
+        p.finish(turn)
+    elif name == "undo":
+        learning.undo()
+    elif name == "panic":
+        p.panic()
+    elif name == "in_lost":
+        p.by(BY_RELEASE)
+        p.hands.lost()
+        p.transport.clock_stop()
+        p.await_quiet(turn)
+    elif name == "out_lost":
+        p.by(BY_RELEASE)
+        p.voices.release()
+    p.keys_changed()
+
+
+def knob(p: "Performance", control: Control, steps: float) -> float:
+    """The value that an endless encoder's ``steps`` lead to, within the control's range."""
+    now = {"tempo": p.transport.tempo, "level": p.level, "adventure": p.adventure}[control.role]
+    low, high = sorted((control.low, control.high))
+    return min(max(now + steps * KNOB_STEPS[control.role], low), high)
+
+
+def _number(value: Value) -> float:
+    return float(value) if value is not None else 0.0
+
+
+def _set_key(p: "Performance", key: Key, turn: int) -> None:
+    """A new key from the next beat on; what is planned behind it is decided again."""
+    p.key = key
+    p.ladder = p.line.ladder = Ladder(key.tonic, key.intervals)
+    p.line.cut(p.next_beat(turn))

@@ -1,0 +1,154 @@
+"""Ratings to agents: steps, credit, undo, and the numbered jobs that the learner does.
+
+Everything here happens in the slack of the loop, except ``Job.run``, which a learner may run on its own thread.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from livecomposer.agents.protocol import Agent, Choice, Steps
+from livecomposer.instrument.records import Recorder
+from livecomposer.ratings.credit import GRACE_S, Credit
+
+REMEMBERED = 256  # ratings that can be taken back
+
+
+class Job(NamedTuple):
+    """Work for the learner: ``run()`` touches nothing that the loop may still change."""
+
+    number: int
+    parts: tuple[Callable[[], Any] | None, ...]
+
+    def run(self) -> list[Any]:
+        """Each head's result (None where the agent had nothing to do)."""
+        return [part() if part else None for part in self.parts]
+
+
+class Learner(Protocol):
+    """Who runs jobs: inline, a thread, or a replay that waits for the recorded turn."""
+
+    def submit(self, job: Job) -> None:
+        """Accept a job; its result comes back through ``Performance.adopt``."""
+
+
+class Learning:
+    """All that is learnt in one performance.
+
+    Attributes
+    ----------
+    held : bool
+        HELD: ratings are not heard.
+    version : int
+        Grows whenever an agent's state has changed.
+    """
+
+    def __init__(self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool) -> None:
+        self.agents = agents
+        self.steps = [Steps(agent.spec) for agent in agents]
+        self.credit = Credit(self.steps)
+        self.held = held
+        self.version = 0
+        self.changed = False  # a plan made before this is stale
+        self.ratings = 0
+        self._recorder = recorder
+        self._learner = learner
+        self._given: deque[list[tuple[int, int, float]]] = deque(maxlen=REMEMBERED)  # rewards before each
+        self._jobs = 0
+        self._in_flight = -1
+        self._wanted = False
+        # the last phrase: its number, first onset, end of its last note; and the onset that began the one before it
+        self._phrase = -1
+        self._began = 0
+        self._ended = 0
+        self._before = (-1, 0)
+
+    def step(self, head: int, t_ns: int, phrase: int, choice: Choice) -> int:
+        """Take down a step that has just sounded and return its number."""
+        table = self.steps[head]
+        if table.n == table.capacity:
+            self.agents[head].fold(table, table.n // 2)
+            table.drop_half()
+        return table.append(t_ns, phrase, choice)
+
+    def sounded(self, t_ns: int, end_ns: int, phrase: int) -> None:
+        """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``: the gap begins behind the last of them."""
+        if phrase != self._phrase:
+            self._before = (self._phrase, self._ended)
+            self._phrase, self._began = phrase, t_ns
+        self._ended = end_ns
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is in flight."""
+        return self._in_flight >= 0
+
+    @property
+    def phrase(self) -> int:
+        """The phrase that sounded last, -1 before the first."""
+        return self._phrase
+
+    def silent(self, t_ns: int) -> None:
+        """The last note of the phrase has just ended."""
+        self._ended = min(self._ended, t_ns)
+
+    def rate(self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool) -> None:
+        """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes."""
+        if self.held:
+            return
+        gap = -1
+        if phrase_over and self._phrase >= 0 and t_pressed >= self._ended:
+            gap = self._phrase
+        elif self._before[0] >= 0 and self._before[1] <= t_pressed < self._began:
+            gap = self._before[0]
+        reached = self.credit.reach(t_pressed, gap)
+        number = self.ratings
+        self.ratings += 1
+        self._given.append(self.credit.give(reached, value))
+        self._recorder.rating(turn_ns, t_pressed, number, source, value, gap)
+        for head, step, weight in reached:
+            self._recorder.credit(turn_ns, number, head, step, weight)
+        self._work()
+
+    def undo(self) -> bool:
+        """Take the last rating back, exactly; returns whether there was one."""
+        if not self._given:
+            return False
+        self.credit.take_back(self._given.pop())
+        self._work()
+        return True
+
+    def mature(self, t_ns: int) -> None:
+        """Let the agents observe the steps that no rating can reach any more."""
+        if self.held:
+            return
+        # a press on its way may still have fallen into the gap before the phrase that sounds
+        phrase = self._phrase if t_ns - self._began >= GRACE_S * 1e9 else self._before[0]
+        for head, row in self.credit.mature(t_ns, phrase):
+            self.agents[head].observe(self.steps[head], row)
+
+    def adopt(self, number: int, results: list[Any]) -> None:
+        """Take the results of the job in flight; any other's are out of date."""
+        if number != self._in_flight:
+            return
+        self._in_flight = -1
+        for agent, result in zip(self.agents, results, strict=True):
+            if result is not None:
+                agent.adopt(result)
+        self.version += 1
+        self.changed = True
+        if self._wanted:
+            self._work()
+
+    def _work(self) -> None:
+        if self._in_flight >= 0:
+            self._wanted = True  # one job at a time: the rows it reads must stay where they are
+            return
+        self._wanted = False
+        job = Job(self._jobs, tuple(agent.job(steps) for agent, steps in zip(self.agents, self.steps, strict=True)))
+        self._jobs += 1
+        self._in_flight = job.number
+        if self._learner is None:
+            self.adopt(job.number, job.run())
+        else:
+            self._learner.submit(job)

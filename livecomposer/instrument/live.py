@@ -1,0 +1,372 @@
+"""The same performance on real ports and threads: the instrument process.
+
+Desk spawns ``main``. Its main thread is the real-time loop; RtMidi's callback stamps and queues; a pipe thread per
+sender does the same for commands; the learner thread runs numbered jobs. Everything meets in one ``SimpleQueue``.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from livecomposer.errors import LivecomposerError
+from livecomposer.instrument import inbox, ring
+from livecomposer.instrument.guard import GuardMemory
+from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, STOP
+from livecomposer.instrument.ledger import Ledger
+from livecomposer.instrument.records import SOURCES, Recorder
+from livecomposer.instrument.snapshot import SharedSnapshot
+from livecomposer.midi import ports
+from livecomposer.midi.messages import NOTE_ON
+from livecomposer.midi.profiles import Profile
+from livecomposer.settings import Settings
+
+SPIN_NS = 800_000  # before a deadline the loop stops sleeping and polls: sleeping wakes 0.09 ms late, 3 ms at p99
+IDLE_NS = 50_000_000
+BEHIND_NS = 20_000_000  # a beat taken up this late has no time left to think
+TIDY_NS = 2_000_000_000
+LEDGER_NS = 500_000_000
+FIFO_PRIORITY = 8  # below jackd's usual 10
+SWITCH_S = 0.0002
+ORPHAN_PAUSES_S = (0.03, 0.05, 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the instrument process is given: names of shared memory and ports, the profile, what was learnt before."""
+
+    settings: Settings
+    ring: str
+    guard: str
+    snapshot_memory: str
+    synth_ring: str | None
+    system: ports.System | None
+    midi_in: str | None
+    midi_out: str | None
+    virtual_in: bool
+    virtual_out: bool
+    profile: Profile | None
+    snapshot: bytes | None
+    restarted: bool
+
+
+class LearnerThread:
+    """Runs one job at a time and puts its result into the inbox."""
+
+    def __init__(self, inbox_put: Callable[[tuple], None], report: Callable[[str], None]) -> None:
+        self._jobs: queue.SimpleQueue = queue.SimpleQueue()
+        self._put = inbox_put
+        self._report = report
+        threading.Thread(target=self._run, name="learner", daemon=True).start()
+
+    def submit(self, job: Any) -> None:
+        """Accept a job (called by the loop, in its slack)."""
+        self._jobs.put(job)
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            try:
+                results = job.run()
+            except Exception as error:  # a learner that fails must not silence the player
+                results = [None] * len(job.parts)
+                self._report(f"learning failed ({type(error).__name__}: {error}); playing goes on")
+            self._put((ADOPT, time.perf_counter_ns(), job.number, results))
+
+
+class Live:
+    """The loop and what it owns. ``run`` returns when told to stop; ``close`` releases everything, always."""
+
+    def __init__(self, wiring: Wiring, connections: list[Connection]) -> None:
+        self.wiring = wiring
+        self.inbox: queue.SimpleQueue = queue.SimpleQueue()
+        self._memories = [ring.attach(n) for n in (wiring.ring, wiring.guard, wiring.snapshot_memory)]
+        self.ring = ring.RingWriter(self._buffer(0), resume=True)
+        self.recorder = Recorder(self.ring)
+        self.guard = GuardMemory(self._buffer(1))
+        self.shared = SharedSnapshot(self._buffer(2))
+        self._synth: ring.RingWriter | None = None
+        if wiring.synth_ring:
+            self._memories.append(ring.attach(wiring.synth_ring))
+            self._synth = ring.RingWriter(self._buffer(3), resume=True)
+        self.ledger = Ledger(int(wiring.settings.budget_ms * 1e6))
+        self.decide = Ledger(self.ledger.budget_ns)
+        self.fifo = False
+        self._in: Any = None
+        self._out: Any = None
+        self._send_out: Callable[[bytes], None] | None = None
+        self._stopping = False
+        self._orphan = False
+        self._version = 0
+        self._decide_p99 = 0
+        self._next_ledger = 0
+        self._next_tidy = 0
+        self.learner = LearnerThread(self.inbox.put, self._status)
+        for connection in connections:
+            threading.Thread(target=self._listen, args=(connection,), name="pipe", daemon=True).start()
+
+    # ---- start -------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Compile or load the kernels, open the ports, and create the performance."""
+        from livecomposer.instrument.performance import Performance
+
+        self._status("stage preparing kernels")
+        warm(self.wiring.settings)
+        self._status("stage opening ports")
+        wiring = self.wiring
+        if wiring.system is not None:
+            if wiring.virtual_out or wiring.midi_out:
+                self._out = ports.open_output(wiring.system, wiring.midi_out)
+                self._send_out = self._out.send_message
+            if wiring.virtual_in or wiring.midi_in:
+                self._in = ports.open_input(wiring.system, wiring.midi_in, self._on_midi)
+        self.fifo = real_time_priority()
+        sys.setswitchinterval(SWITCH_S)
+        self.performance = Performance(
+            wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
+            learner=self.learner, snapshot=wiring.snapshot, start_ns=time.perf_counter_ns(),
+        )  # fmt: skip
+        from livecomposer.instrument.snapshot import arrays_of, layout_of
+
+        agents = self.performance.learning.agents
+        meta = {"kind": "model", "agent": wiring.settings.agent, "layout": layout_of(agents)}
+        self.shared.describe(arrays_of(agents), meta)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._status("ready " + json.dumps({"fifo": self.fifo, "pid": os.getpid()}))
+
+    # ---- other threads: stamp, queue, return -------------------------------------------------------------------
+
+    def _on_midi(self, event: tuple[list[int], float], port: Any = None) -> None:
+        self.inbox.put((MIDI, time.perf_counter_ns(), 2, event[0]))
+
+    def _listen(self, connection: Connection) -> None:
+        """One pipe: its entries go to the inbox; its end means that the parent has gone."""
+        while True:
+            try:
+                entry = inbox.unpack(connection.recv_bytes())
+            except (EOFError, OSError):
+                self._orphan = True
+                self.inbox.put((STOP, time.perf_counter_ns()))
+                return
+            if entry.kind == MIDI:
+                self.inbox.put((MIDI, entry.t_ns, entry.source, entry.text))
+            elif entry.kind == RATE:
+                self.inbox.put((RATE, entry.t_ns, entry.source, entry.number))
+            elif entry.kind == COMMAND:
+                self.inbox.put((COMMAND, entry.t_ns, *inbox.command_of(entry)))
+            elif entry.kind == PORT:
+                self._port_changed(entry.text.decode(), entry.number == BACK)
+            else:
+                self.inbox.put((STOP, entry.t_ns))
+
+    def _port_changed(self, side: str, back: bool) -> None:
+        """A port has gone or come back (desk watches): reopen it here, away from the loop."""
+        wiring = self.wiring
+        if wiring.system is None:
+            return
+        if side == "in":
+            old, self._in = self._in, None
+        else:
+            self._send_out = None
+            old, self._out = self._out, None
+        ports.close_port(old)
+        if back:
+            try:
+                inputs, outputs = ports.list_ports(wiring.system)
+                if side == "in" and wiring.midi_in:
+                    self._in = ports.open_input(wiring.system, ports.find_again(wiring.midi_in, inputs), self._on_midi)
+                elif side == "out" and wiring.midi_out:
+                    self._out = ports.open_output(wiring.system, ports.find_again(wiring.midi_out, outputs))
+                    self._send_out = self._out.send_message
+            except LivecomposerError as error:
+                self._status(str(error))
+        self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
+
+    def stop(self, *_: Any) -> None:
+        """End ``run`` soon; also a signal handler."""
+        self.inbox.put((STOP, time.perf_counter_ns()))
+
+    # ---- the loop ----------------------------------------------------------------------------------------------
+
+    def sink(self, t_ns: int, msg: bytes) -> int:
+        """Hop 7: mark, send, unmark; returns when it had been sent."""
+        self.guard.before(msg)
+        if self._send_out is not None:
+            try:
+                self._send_out(msg)
+            except Exception:  # a driver's own error type; desk sees the port gone and says so
+                self._send_out = None
+        if self._synth is not None:
+            self._synth.write(ring.Kind.OUTPUT, t_ns, msg)
+        sent = time.perf_counter_ns()
+        self.guard.after(msg)
+        return sent
+
+    def run(self) -> None:
+        """Sleep to 0.8 ms before what is due next or until something comes in; then do it."""
+        performance, box, clock = self.performance, self.inbox, time.perf_counter_ns
+        while not self._stopping:
+            due = performance.next_due_ns()
+            now = clock()
+            wait = due - now
+            if wait <= 0:
+                if wait < -BEHIND_NS:
+                    performance.late(now)
+                performance.advance(now)
+            elif wait > SPIN_NS:
+                try:
+                    entry = box.get(timeout=min(wait - SPIN_NS, IDLE_NS) * 1e-9)
+                except queue.Empty:
+                    if due - clock() > 2 * SPIN_NS:
+                        self._idle()
+                    continue
+                self._handle(entry)
+            else:
+                while clock() < due:
+                    if not box.empty():
+                        self._handle(box.get())
+                        break
+
+    def _handle(self, entry: tuple) -> None:
+        kind, t_in = entry[0], entry[1]
+        performance = self.performance
+        now = time.perf_counter_ns()
+        if kind == MIDI:
+            msg = bytes(entry[3])
+            if now - t_in + self._decide_p99 > self.ledger.budget_ns:
+                performance.late(now)
+            performance.receive(t_in, msg, now, entry[2])
+            if len(msg) == 3 and msg[0] & 0xF0 == NOTE_ON and msg[2] and performance.sent_ns >= now:
+                self.ledger.add(performance.sent_ns - t_in)
+                if performance.decide_ns >= 0:
+                    self.decide.add(performance.decide_ns)
+        elif kind == RATE:
+            performance.rate(t_in, entry[3] if entry[3] is not None else 0.0, now, SOURCES[entry[2]])
+        elif kind == COMMAND:
+            try:
+                performance.command(now, entry[2], entry[3])
+            except LivecomposerError as error:
+                self._status(str(error))
+        elif kind == ADOPT:
+            performance.adopt(now, entry[2], entry[3])
+        else:
+            self._stopping = True
+
+    def _idle(self) -> None:
+        """Nothing is due for a while: percentiles, the shared copy of what was learnt, young garbage."""
+        now = time.perf_counter_ns()
+        performance = self.performance
+        if performance.learning.version != self._version:
+            from livecomposer.instrument.snapshot import arrays_of
+
+            self._version = performance.learning.version
+            self.shared.write(arrays_of(performance.learning.agents))
+        if now >= self._next_ledger:
+            self._next_ledger = now + LEDGER_NS
+            self._decide_p99 = self.decide.percentile(0.99)
+            self._write_ledger(now)
+        elif now >= self._next_tidy:
+            self._next_tidy = now + TIDY_NS
+            gc.collect(0)
+
+    def _write_ledger(self, now: int) -> None:
+        p, ledger = self.performance, self.ledger
+        row = (
+            p.notes_in, p.notes_out, ledger.percentile(0.5) / 1e6, ledger.percentile(0.99) / 1e6, ledger.max_ns / 1e6,
+            ledger.misses, p.hands.malformed,
+        )  # fmt: skip
+        self.recorder.ledger(now, row)
+
+    # ---- the end -----------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Release everything that sounds, whatever has happened, then let go of ports and memory."""
+        performance = getattr(self, "performance", None)
+        messages = self.guard.release()
+        try:
+            if performance is not None:
+                performance.release(time.perf_counter_ns())
+                self._write_ledger(time.perf_counter_ns())
+                self._save()
+        except Exception:  # a broken performance: the guard's table still knows what sounds
+            for msg in messages:
+                self.sink(0, msg)
+        if self._orphan:  # JACK loses what is sent while it clears the dead desk's clients away: ~80 ms
+            for pause in ORPHAN_PAUSES_S:
+                time.sleep(pause)
+                for msg in messages:
+                    self.sink(0, msg)
+        time.sleep(0.05)  # JACK sends in its next cycle; a client that closes sooner takes its last bytes along
+        ports.close_port(self._in)
+        ports.close_port(self._out)
+        self.guard.clear()
+
+    def _save(self) -> None:
+        from livecomposer.instrument.snapshot import arrays_of
+
+        self.shared.write(arrays_of(self.performance.learning.agents))
+
+    def _status(self, text: str) -> None:
+        self.recorder.status(time.perf_counter_ns(), text)
+
+    def _buffer(self, index: int) -> memoryview:
+        buffer = self._memories[index].buf
+        assert buffer is not None
+        return buffer
+
+
+def warm(settings: Settings) -> None:
+    """Run every kernel once on a scratch performance: the first call of a cached kernel costs ~20 ms."""
+    from livecomposer.instrument.performance import Performance
+    from livecomposer.settings import ROLES
+
+    for role in ROLES:
+        scratch = Performance(settings.with_(role=role, count_in=False))
+        for i in range(8):
+            scratch.receive(i * 250_000_000, bytes((NOTE_ON, 60 + i, 80)))
+            scratch.receive(i * 250_000_000 + 1, bytes((0x80, 60 + i, 0)))
+        scratch.advance(6_000_000_000)
+        scratch.rate(6_100_000_000, -0.5)
+        scratch.advance(16_000_000_000)
+
+
+def real_time_priority() -> bool:
+    """SCHED_FIFO for the calling thread where the system allows it; returns whether it is in force."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO_PRIORITY))
+        return True
+    except (AttributeError, OSError):
+        return False
+
+
+def main(wiring: Wiring, connections: list[Connection]) -> None:
+    """Entry point of the spawned process. Exit codes: 0 told to stop, 2 a mendable error (named in a status record),
+    1 anything else."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # desk gets Ctrl-C and tells us
+    live = Live(wiring, connections)
+    signal.signal(signal.SIGTERM, live.stop)
+    code = 0
+    try:
+        live.prepare()
+        live.run()
+    except LivecomposerError as error:
+        live._status(f"error {error}")
+        code = 2
+    except Exception as error:
+        live._status(f"crash {type(error).__name__}: {error}")
+        code = 1
+    finally:
+        live.close()
+    os._exit(code)  # RtMidi's and numba's shutdown may hang; everything is released and written

@@ -1,0 +1,163 @@
+"""What each kind of ring record carries, packed and unpacked in one place.
+
+The loop packs (in its slack), desk, studio and replay unpack; numba-free.
+"""
+
+import json
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from livecomposer.instrument.ring import PAYLOAD_BYTES, Kind, Record, RingWriter, join_chunks
+
+Write = Callable[[int, int, bytes], object]
+
+COMMAND_TEXT_BYTES = 31
+_INPUT = struct.Struct("<qBB")  # t_in, port, length; then the bytes
+_OUTPUT = struct.Struct("<qiBB")  # due, step, by (0 player, 1 agent, 2 click, 3 release), length; then the bytes
+_DECISION = struct.Struct("<BBHiqqqff")  # head, flags (1 late), action, step, in, decided, sent, value, prior
+_RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (-1: inside a phrase)
+_CREDIT = struct.Struct("<iBif")  # rating, head, step, weight
+_COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
+_LATE = struct.Struct("<q")  # the time to which all had been handled
+_ADOPT = struct.Struct("<i")  # job
+_BEAT = struct.Struct("<ifBBHBB")  # tick, tempo, tonic, phase, pitch classes of the key, role, flags
+_PLAN = struct.Struct("<iHhBB")  # tick, ticks, note (-1 rest), added notes, first of its plan; then the added notes
+_LEDGER = struct.Struct("<IIfffII")  # notes in, notes out, p50, p99, max ms, misses, malformed
+_LOSS = struct.Struct("<I")  # how many
+
+ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
+SOURCES = ("api", "keys", "midi", "page", "virtual")
+COMMANDS = (
+    "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
+    "key_next", "in_lost", "out_lost",
+)  # fmt: skip
+BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
+FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
+_MAX_INPUT = PAYLOAD_BYTES - _INPUT.size
+
+
+class Output(NamedTuple):
+    """A message that was sent: due and sent times, the agent's step (-1: none), by whom, bytes."""
+
+    due_ns: int
+    sent_ns: int
+    step: int
+    by: int
+    msg: bytes
+
+
+class Event(NamedTuple):
+    """One entry of the performance's log, in the order it was taken: kind, turn and the arguments to give again."""
+
+    kind: int
+    turn_ns: int
+    args: tuple[Any, ...]
+
+
+class Recorder:
+    """Packs what happened into ring records through ``write(kind, t_ns, payload)`` (or nowhere, if None)."""
+
+    def __init__(self, writer: RingWriter | None) -> None:
+        self._writer = writer
+        self._write: Write = writer.write if writer else (lambda kind, t_ns, payload: None)
+
+    def settings(self, t_ns: int, blob: dict[str, Any]) -> None:
+        """Start of a take and all its settings as JSON."""
+        self._write(Kind.START, t_ns, b"")
+        if self._writer:
+            self._writer.write_long(Kind.SETTINGS, t_ns, json.dumps(blob).encode())
+
+    def input(self, turn_ns: int, t_in: int, port: int, msg: bytes) -> None:
+        """A message from the player; long ones keep their first bytes only (they are never valid notes)."""
+        self._write(Kind.INPUT, turn_ns, _INPUT.pack(t_in, port, min(len(msg), 255)) + msg[:_MAX_INPUT])
+
+    def output(self, sent_ns: int, due_ns: int, step: int, by: int, msg: bytes) -> None:
+        """A message that has been sent."""
+        self._write(Kind.OUTPUT, sent_ns, _OUTPUT.pack(due_ns, step, by, len(msg)) + msg)
+
+    def decision(
+        self, head: int, late: bool, action: int, step: int, stamps: tuple[int, int, int], value: float, prior: float
+    ) -> None:
+        """What a head chose, with its three stamps (in, decided, sent) and the terms it weighed."""
+        payload = _DECISION.pack(head, 1 if late else 0, action, step, *stamps, value, prior)
+        self._write(Kind.DECISION, stamps[2], payload)
+
+    def rating(self, turn_ns: int, t_pressed: int, number: int, source: int, value: float, phrase: int) -> None:
+        """A rating as it was taken."""
+        self._write(Kind.RATING, turn_ns, _RATING.pack(t_pressed, number, source, value, phrase))
+
+    def credit(self, turn_ns: int, number: int, head: int, step: int, weight: float) -> None:
+        """Which step a rating reached."""
+        self._write(Kind.CREDIT, turn_ns, _CREDIT.pack(number, head, step, weight))
+
+    def command(self, turn_ns: int, name: str, value: float | str | None) -> None:
+        """A command; its value is a number, a text or nothing."""
+        text = value.encode()[:COMMAND_TEXT_BYTES] if isinstance(value, str) else b""
+        number = float(value) if isinstance(value, int | float) else float("nan")
+        self._write(Kind.COMMAND, turn_ns, _COMMAND.pack(COMMANDS.index(name), number, text))
+
+    def late(self, turn_ns: int, from_ns: int) -> None:
+        """The budget is gone: decisions from ``from_ns`` to this turn are the fallback's."""
+        self._write(Kind.LATE, turn_ns, _LATE.pack(from_ns))
+
+    def adopt(self, turn_ns: int, job: int) -> None:
+        """A job's result is in use from here on."""
+        self._write(Kind.ADOPT, turn_ns, _ADOPT.pack(job))
+
+    def beat(
+        self, t_ns: int, tick: int, tempo: float, tonic: int, phase: int, classes: int, role: str, flags: int
+    ) -> None:
+        """A beat (written a little before it sounds); ``classes`` has bit i set for pitch class i of the key."""
+        payload = _BEAT.pack(tick, tempo, tonic, phase, classes, ROLE_NAMES.index(role), flags)
+        self._write(Kind.BEAT, t_ns, payload)
+
+    def plan(self, t_ns: int, tick: int, ticks: int, note: int, added: tuple[int, ...], first: bool) -> None:
+        """One event of the plan; the first of a plan replaces the plan before it."""
+        self._write(Kind.PLAN, t_ns, _PLAN.pack(tick, ticks, note, len(added), first) + bytes(added))
+
+    def ledger(self, t_ns: int, row: tuple[int, int, float, float, float, int, int]) -> None:
+        """The latency ledger: notes in, notes out, p50, p99, max (ms), misses, malformed."""
+        self._write(Kind.LEDGER, t_ns, _LEDGER.pack(*row))
+
+    def loss(self, t_ns: int, count: int) -> None:
+        """So many events could not be taken."""
+        self._write(Kind.LOSS, t_ns, _LOSS.pack(count))
+
+    def status(self, t_ns: int, text: str) -> None:
+        """A line for desk."""
+        if self._writer:
+            self._writer.write_long(Kind.STATUS, t_ns, text.encode())
+
+    def end(self, t_ns: int) -> None:
+        """The take is over."""
+        self._write(Kind.END, t_ns, b"")
+
+
+def unpack(record: Record) -> tuple[Any, ...]:
+    """The fields of a record, in the order its ``Recorder`` method takes them after the time."""
+    payload = record.payload
+    kind = record.kind
+    if kind == Kind.INPUT:
+        t_in, port, length = _INPUT.unpack_from(payload)
+        return t_in, port, payload[_INPUT.size : _INPUT.size + length]
+    if kind == Kind.OUTPUT:
+        due, step, by, length = _OUTPUT.unpack_from(payload)
+        return due, step, by, payload[_OUTPUT.size : _OUTPUT.size + length]
+    if kind == Kind.COMMAND:
+        index, number, text = _COMMAND.unpack(payload)
+        words = text.rstrip(b"\0").decode(errors="replace")
+        return COMMANDS[index], words or (None if number != number else number)
+    if kind == Kind.PLAN:
+        tick, ticks, note, added, first = _PLAN.unpack_from(payload)
+        return tick, ticks, note, tuple(payload[_PLAN.size : _PLAN.size + added]), bool(first)
+    layout = {
+        Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
+        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS,
+    }.get(Kind(kind))  # fmt: skip
+    return layout.unpack(payload) if layout else ()
+
+
+def blob_at(records: list[Record], at: int) -> bytes:
+    """The text of a SETTINGS or STATUS record with its chunks."""
+    return join_chunks(records, at)

@@ -1,0 +1,1 @@
+"""Messages, ports, device profiles and standard MIDI files."""

@@ -1,0 +1,1 @@
+"""What is perceived and what can be played; knows nothing of ports, processes or time of day."""

@@ -1,0 +1,1 @@
+"""How late ratings reach the notes they were meant for."""

@@ -1,0 +1,58 @@
+"""Desk keeps both parts from the ring and writes them as .mid."""
+
+from pathlib import Path
+
+from livecomposer.desk.keeping import Kept
+from livecomposer.instrument.performance import Performance
+from livecomposer.instrument.records import BY_RELEASE
+from livecomposer.instrument.ring import RingReader, RingWriter, size_of
+from livecomposer.midi.files import read_performance
+from livecomposer.settings import Settings
+
+S = 1_000_000_000
+
+
+def played(thru: str) -> tuple[Kept, list[tuple[int, bytes]]]:
+    memory = memoryview(bytearray(size_of(1 << 12)))
+    settings = Settings(role="harmonize", seed=2, thru=thru)
+    p = Performance(settings, ring=RingWriter(memory, 1 << 12), start_ns=5 * S)
+    kept = Kept(settings, thru != "off", 0)
+    for i, note in enumerate((60, 64, 67)):
+        p.receive(6 * S + i * S // 2, bytes((0x90, note, 90)))
+        p.receive(6 * S + i * S // 2 + S // 4, bytes((0x80, note, 0)))
+    p.rate(8 * S, 0.5)
+    sent = p.advance(9 * S)
+    for record in RingReader(memory).read():
+        kept.take(record)
+    return kept, sent
+
+
+def test_both_parts_ratings_and_tempo_are_kept() -> None:
+    kept, sent = played("on")
+    assert kept.start_ns == 5 * S
+    seconds = [((t - 5 * S) * 1e-9, msg) for t, msg in sent]
+    assert kept.sounded == seconds
+    assert kept.player == [(t, msg) for t, msg in seconds if msg[0] & 15 == 0]
+    assert kept.agent == [(t, msg) for t, msg in seconds if msg[0] & 15 == 1]
+    assert [(round(t, 6), value) for t, value in kept.ratings] == [(3.0, 0.5)]
+    assert [(t, tempo) for t, tempo in kept.tempi] == [(0.0, 112.0)]
+
+
+def test_with_thru_off_the_player_is_kept_from_what_came_in() -> None:
+    kept, sent = played("off")
+    assert [msg for _, msg in kept.player] == [
+        bytes((status, note, velocity)) for note in (60, 64, 67) for status, velocity in ((0x90, 90), (0x80, 0))
+    ]
+    assert all(msg[0] & 15 == 1 for _, msg in sent)
+
+
+def test_export_reads_back_with_every_note_ended_even_after_a_crash(tmp_path: Path) -> None:
+    kept, _ = played("on")
+    kept.add(5.0, 1, bytes((0x91, 50, 80)))  # sounding when the instrument died
+    kept.add(5.5, BY_RELEASE, bytes((0x81, 50, 0)))
+    path = tmp_path / "a.mid"
+    kept.export(str(path))
+    player, agent = read_performance(path)
+    assert [m[1] for _, m in player if m[0] >> 4 == 9] == [60, 64, 67]
+    last = [(round(t, 2), m[0], m[1]) for t, m in agent if m[1] == 50]
+    assert last == [(5.0, 0x91, 50), (5.5, 0x81, 50)]

@@ -1,0 +1,36 @@
+"""What the status line says."""
+
+from livecomposer.desk.app import _key_names
+from livecomposer.desk.screen import Screen, State
+from livecomposer.instrument.performance import Performance
+from livecomposer.instrument.ring import RingReader, RingWriter, size_of
+from livecomposer.settings import Settings
+
+
+def test_state_follows_the_ring_and_the_line_says_it() -> None:
+    memory = memoryview(bytearray(size_of(1 << 12)))
+    p = Performance(
+        Settings(role="solo", key="D dorian", tempo=96, seed=1), ring=RingWriter(memory, 1 << 12), start_ns=0
+    )
+    p.advance(3_000_000_000)
+    p.rate(3_000_000_000, -1.0)
+    p.freeze(True)
+    p.advance(4_000_000_000)
+    p.recorder.ledger(0, (3, 12, 0.08, 0.5, 1.25, 1, 0))
+    state = State(key_names=_key_names())
+    for record in RingReader(memory).read():
+        state.take(record, 4)
+    screen = Screen(plain=True)
+    screen.in_force = "[JACK, SCHED_FIFO]"
+    assert screen.line(state) == (
+        "solo·playing D dorian 96·3 HELD notes 12 ratings 1 ▼ latency 0.08/0.50/1.25 ms misses 1 [JACK, SCHED_FIFO]"
+    )
+
+
+def test_a_slow_way_to_the_ear_is_warned_of() -> None:
+    screen = Screen(plain=True)
+    state = State(role="duet", p50_ms=0.1)
+    screen.sound_ms = 15.0
+    assert "key→sound 15 ms" in screen.line(state) and "SLOW" not in screen.line(state)
+    screen.sound_ms = 21.0
+    assert "SLOW" in screen.line(state)
