@@ -13,7 +13,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,13 +35,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from livecomposer.desk.probes import refuse_wedged
+
     if args.command == "play":
         from livecomposer.desk.app import play
 
-        return play(_settings(args))
+        settings = _settings(args)
+        refuse_wedged(settings.api)
+        return play(settings)
     if args.command == "ports":
         from livecomposer.desk.doctor import ports_command
 
+        refuse_wedged(args.api or "")
         return ports_command(args.api or "", args.json)
     if args.command == "doctor":
         from livecomposer.desk.doctor import doctor_command
@@ -50,6 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "learn":
         from livecomposer.desk.teach import learn_command
 
+        refuse_wedged(args.api or "")
         return learn_command(args.midi_in or "", args.api or "", args.name or "")
     from livecomposer import bench
 
@@ -96,8 +102,6 @@ def _add(parser: argparse.ArgumentParser, spec: Any) -> None:
         parser.add_argument(flag, dest=spec.name, default=None, action=argparse.BooleanOptionalAction, help=text)
         return
     shown = f" (default: {spec.default})" if spec.default not in ("", -1) else ""
-    kind = type(spec.default)
-    parser.add_argument(
-        flag, dest=spec.name, default=None, type=kind if kind is not str else None, help=text + shown,
-        metavar="|".join(c for c in limits["choices"] if c) if "choices" in limits else kind.__name__.upper(),
-    )  # fmt: skip
+    kind: Any = type(spec.default)
+    name = "|".join(choice for choice in limits["choices"] if choice) if "choices" in limits else kind.__name__.upper()
+    parser.add_argument(flag, dest=spec.name, default=None, type=kind, help=text + shown, metavar=name)

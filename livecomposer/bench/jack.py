@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +20,11 @@ from livecomposer.errors import PortError
 
 PERIOD, RATE = 128, 48000
 LIMIT_S = 900  # whatever happens to us, the server ends by then
-START_S, STOP_S = 8.0, 5.0
-TRIES = 3  # ``-S`` wedges for good once in ~50 starts
+START_S, STOP_S = 8.0, 8.0  # ``timeout`` itself goes from SIGTERM to SIGKILL after 5 s
+# JACK knows at most 8 servers, and forgets one that was killed only when its name is taken again: so a few fixed names.
+# A second server started under a name in use deletes the first one's semaphores before it gives up: so a lock for each,
+# which jackd inherits and holds as long as it lives.
+NAMES = ("livecomposer-a", "livecomposer-b", "livecomposer-c", "livecomposer-d")
 _PROBE = "import rtmidi; rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name='livecomposer probe').get_ports()"
 
 
@@ -70,6 +74,7 @@ def answers(timeout_s: float = 4.0) -> bool:
 def jack_server(synchronous: bool = True, period: int = PERIOD) -> Iterator[Server]:
     """A fresh server; while it runs, ``JACK_DEFAULT_SERVER`` and ``JACK_NO_START_SERVER`` are set.
 
+    A start that wedges (``-S`` does so for good once in ~50 times) is ended, and tried again under another name.
     Real-time priority where the system allows it, else without. Raises PortError if none can be started.
     """
     problem = missing()
@@ -80,12 +85,13 @@ def jack_server(synchronous: bool = True, period: int = PERIOD) -> Iterator[Serv
     said = ""
     try:
         os.environ["JACK_NO_START_SERVER"] = "1"
-        for attempt in range(2 * TRIES):
-            realtime = attempt % 2 == 0
-            name = f"livecomposer-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+        for realtime, name in product((True, False), NAMES):
             os.environ["JACK_DEFAULT_SERVER"] = name
-            with tempfile.TemporaryFile() as log:
-                process = _start(name, realtime, synchronous, period, log)
+            with _locked(name) as lock, tempfile.TemporaryFile() as log:
+                if lock is None:
+                    said = f"{name} is in use"
+                    continue
+                process = _start(name, realtime, synchronous, period, log, lock)
                 try:
                     if _ready(process):
                         yield Server(name, period, RATE, realtime)
@@ -103,19 +109,43 @@ def jack_server(synchronous: bool = True, period: int = PERIOD) -> Iterator[Serv
                 os.environ[key] = value
 
 
-def _start(name: str, realtime: bool, synchronous: bool, period: int, log: object) -> subprocess.Popen:
+@contextmanager
+def _locked(name: str) -> Iterator[int | None]:
+    """A lock on the name, or None if another has it."""
+    import fcntl
+
+    try:
+        lock = os.open(Path(tempfile.gettempdir()) / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        yield None
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        yield None
+        return
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _start(name: str, realtime: bool, synchronous: bool, period: int, log: object, lock: int) -> subprocess.Popen:
     command = ["jackd", "-n", name, "-R" if realtime else "-r", *(["-S"] if synchronous else [])]
     command += ["-d", "dummy", "-r", str(RATE), "-p", str(period)]
     if shutil.which("timeout"):
         command = ["timeout", "-k", "5", str(LIMIT_S), *command]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)  # type: ignore[call-overload]
+    return subprocess.Popen(  # type: ignore[call-overload]  # the stub knows no plain file for stdout
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=[lock]
+    )
 
 
 def _ready(process: subprocess.Popen) -> bool:
     end = time.monotonic() + START_S
     while time.monotonic() < end and process.poll() is None:
         time.sleep(0.2)
-        if answers():
+        if answers() and process.poll() is None:  # else it was another server of this name
             return True
     return False
 

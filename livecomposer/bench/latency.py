@@ -2,14 +2,16 @@
 
 Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note was lost; ``inside``: times from callback entry
 to the last message sent, in µs, over a null output, each a spread ``{n, p50, p99, max}``: ``idle`` and ``busy`` (the
-learner at work without a pause, in alternating blocks), ``idle_thru`` and ``busy_thru`` (to the player's own note),
+learner at work without a pause, in alternating blocks); of that, ``idle_wake`` and ``busy_wake`` (until the loop has
+taken the message), ``idle_thru`` and ``busy_thru`` (until the player's own note was sent);
 ``idle_entry`` and ``busy_entry`` (how late the callback itself was entered: timer and GIL), ``job`` (one job of
 ``rows`` steps a head, run time); ``lost``.
 ``jack`` (or ``jack_missing``, a sentence): round trips in ms of a client that plays the real ``livecomposer play`` and
 a bare python-rtmidi echo by turns: spreads ``echo``, ``thru`` (the player's own note back), ``last`` (the last added
 note), ``more_p50`` (thru less echo), ``last_more_p50``, ``lost``, ``echo_lost``, ``own`` (what the instrument itself
 reports, callback entry to sent with real driver calls: ``[p50, p99, max]``), ``start_s`` (warm start of the program to
-the first note back), ``period_ms``, ``synchronous`` (None: somebody else's server), ``in_force``.
+the first note back, median of ``starts_s``), ``period_ms``, ``synchronous`` (None: somebody else's server),
+``in_force``.
 """
 
 import random
@@ -33,13 +35,15 @@ from livecomposer.midi import ports
 from livecomposer.midi.messages import NOTE_OFF, NOTE_ON
 from livecomposer.settings import Settings
 
-NOTES, SHORT_NOTES = 1000, 60  # of each kind
+NOTES, SHORT_NOTES = 1000, 40  # of each kind
 BLOCKS = 8  # idle, busy, idle, ...
 ROWS = 5_000  # steps a head that a job learns from: about an hour of playing
 GAP_S = 0.042  # keys closer than 40 ms are one chord, and only its first is answered
 HELD_S = 0.02
-ECHO_IN, ECHO_OUT = "livecomposer-bench echo in", "livecomposer-bench echo out"
-WARM = 63  # velocity of notes that are not counted; block i plays with velocity 64 + i
+ECHO_IN, ECHO_OUT = "bench echo in", "bench echo out"
+HARMONIZE = ("--virtual", "--role", "harmonize", "--seed", "7")
+STARTS = 5  # of the program; a short run has only the one that is needed
+WARM = 127  # velocity of notes that are not counted; below it, even velocities are idle blocks, odd ones busy
 
 
 def measure(short: bool) -> dict[str, Any]:
@@ -66,8 +70,10 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     table = [
         row("callback → sent, learner idle", inside["idle"], "µs"),
         row("callback → sent, learner busy", inside["busy"], "µs"),
-        row("  to the own note, idle", inside["idle_thru"], "µs"),
-        row("  to the own note, busy", inside["busy_thru"], "µs"),
+        row("  of it until the loop wakes, idle", inside["idle_wake"], "µs"),
+        row("  of it until the loop wakes, busy", inside["busy_wake"], "µs"),
+        row("  of it until the own note, idle", inside["idle_thru"], "µs"),
+        row("  of it until the own note, busy", inside["busy_thru"], "µs"),
         row("  callback entered late by, idle", inside["idle_entry"], "µs"),
         row("  callback entered late by, busy", inside["busy_entry"], "µs"),
         row(f"  a job of {inside['rows']} steps a head", job, "µs"),
@@ -87,7 +93,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         ],
         [f"period {through['period_ms'] or 0:.2f} ms, {through['in_force']}, learner idle"],
         [f"inside that instrument, with its driver calls: {p50:.2f}/{p99:.2f}/{most:.2f} ms (p50/p99/max)"],
-        [f"warm start to the first note: {through['start_s']:.2f} s"],
+        [f"warm start to the first note: {through['start_s']:.2f} s (median of {len(through['starts_s'])})"],
     ]
 
 
@@ -137,15 +143,15 @@ def _inside(notes: int) -> tuple[bool, dict[str, Any]]:
         loop.wait(mine.poll, 30.0 + notes * 4 * GAP_S)
         late, took = mine.recv()
         loop.tail(0.2)
-        blocks = _latencies(loop.records)
+        keys = _latencies(loop.records)
         fifo = loop.fifo
     figures: dict[str, Any] = {}
     for side, name in enumerate(("idle", "busy")):
-        sums = [blocks[velocity] for velocity in blocks if velocity > WARM and velocity % 2 == side]
-        figures[name] = spread(last for block in sums for _, last in block)
-        figures[f"{name}_thru"] = spread(thru for block in sums for thru, _ in block)
-        figures[f"{name}_entry"] = spread(ns for velocity, ns in late if velocity > WARM and velocity % 2 == side)
-    played = sum(velocity > WARM for velocity, _ in late)
+        found = [key for key in keys if key[0] < WARM and key[0] % 2 == side]
+        for part, label in enumerate(("_wake", "_thru", "")):
+            figures[name + label] = spread(key[1 + part] for key in found)
+        figures[f"{name}_entry"] = spread(ns for velocity, ns in late if velocity < WARM and velocity % 2 == side)
+    played = sum(velocity < WARM for velocity, _ in late)
     figures |= {"job": spread(took), "rows": ROWS, "lost": played - figures["idle"]["n"] - figures["busy"]["n"]}
     return fifo, figures
 
@@ -159,45 +165,43 @@ def _player(live: Live, pipe: Any, notes: int) -> None:
     dice = random.Random(7)
     again = Again(live)
     late = []
-    clock = time.perf_counter_ns
-    for velocity in range(WARM, WARM + 1 + BLOCKS):
-        if velocity % 2:
+    clock, callback = time.perf_counter_ns, live._on_midi
+    for block in range(-1, BLOCKS):  # the first is for warming up
+        if block % 2:
             again.start()
-        for _ in range(notes if velocity > WARM else 10):
+        for _ in range(notes if block >= 0 else 10):
+            velocity = WARM if block < 0 else 40 + 2 * dice.randrange(40) + block % 2
             note = dice.randrange(55, 76)
+            down, up = ([NOTE_ON, note, velocity], 0.0), ([NOTE_OFF, note, 0], 0.0)
             due = clock() + int((GAP_S - HELD_S + dice.random() * 0.008) * 1e9)
             time.sleep((due - clock()) * 1e-9)
             entered = clock()
-            live._on_midi(([NOTE_ON, note, velocity], 0.0))
+            callback(down)
+            time.sleep(HELD_S)  # as a driver's thread does, it gives the GIL back at once
             late.append((velocity, entered - due))
-            time.sleep(HELD_S)
-            live._on_midi(([NOTE_OFF, note, 0], 0.0))
+            callback(up)
         again.busy.clear()
         time.sleep(0.1)
     pipe.send((late, again.took))
 
 
-def _latencies(records: list[Record]) -> dict[int, list[tuple[int, int]]]:
-    """For each velocity the (time to the own note sent, time to the last note sent) of every key."""
-    keys: dict[int, int] = {}
+def _latencies(records: list[Record]) -> list[tuple[int, int, int, int]]:
+    """(velocity, ns until the loop took it, until the own note was sent, until the last note was) of every key."""
+    keys: dict[int, tuple[int, int]] = {}
     thru: dict[int, int] = {}
     last: dict[int, int] = {}
     for record in records:
         if record.kind == Kind.INPUT:
             t_in, _, msg = unpack(record)
             if msg[0] == NOTE_ON:
-                keys[t_in] = msg[2]
+                keys[t_in] = msg[2], record.t_ns - t_in
         elif record.kind == Kind.OUTPUT:
             due, _, by, msg = unpack(record)
             if msg[0] & 0xF0 == NOTE_ON:
                 last[due] = max(record.t_ns, last.get(due, 0))
                 if by == BY_PLAYER:
                     thru[due] = record.t_ns
-    found: dict[int, list[tuple[int, int]]] = {}
-    for t_in, velocity in keys.items():
-        if t_in in thru:
-            found.setdefault(velocity, []).append((thru[t_in] - t_in, last[t_in] - t_in))
-    return found
+    return [(*key, thru[t] - t, last[t] - t) for t, key in keys.items() if t in thru]
 
 
 # ---- through JACK ----------------------------------------------------------------------------------------------------
@@ -211,14 +215,15 @@ def _server(stack: ExitStack) -> jack.Server | None:
 def _through_jack(notes: int, server: jack.Server | None) -> dict[str, Any]:
     system = ports.find_system("jack")
     mine, theirs = SPAWN.Pipe()
-    echo = SPAWN.Process(target=echo_main, args=(system.api, theirs), name="livecomposer-bench echo")
+    echo = SPAWN.Process(target=echo_main, args=(system.api, theirs), name="bench echo")
     echo.start()
     theirs.close()
     try:
         if not mine.poll(20.0):
             raise PortError("the bare echo does not start")
-        with Play("--virtual", "--role", "harmonize", "--seed", "7") as play:
-            return _round_trips(notes, server, system, play)
+        starts = [_start(system) for _ in range(0 if notes < NOTES else STARTS - 1)]
+        with Play(*HARMONIZE) as play:
+            return _round_trips(notes, server, system, play, starts)
     finally:
         mine.close()  # its end of the pipe tells it to go
         echo.join(3.0)
@@ -240,7 +245,7 @@ def echo_main(api: int, pipe: Any) -> None:
     pipe.send(None)
     try:
         pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):
         os._exit(0)
 
 
@@ -250,11 +255,16 @@ class Side:
     def __init__(self, system: ports.System, label: str) -> None:
         import rtmidi
 
-        self.out = rtmidi.MidiOut(system.api, name=f"livecomposer-bench to {label}")
-        self.back = rtmidi.MidiIn(system.api, name=f"livecomposer-bench from {label}", queue_size_limit=4096)
+        self.out = rtmidi.MidiOut(system.api, name=f"bench to {label}")
+        self.back = rtmidi.MidiIn(system.api, name=f"bench from {label}", queue_size_limit=4096)
         self.heard: list[tuple[int, list[int]]] = []
         self.back.set_callback(lambda event, _: self.heard.append((time.perf_counter_ns(), event[0])))
         self.sent: list[tuple[int, int, int]] = []  # time, note, how much had come back before
+
+    def connect(self, play: Play, name_in: str, name_out: str) -> None:
+        """Connect to these ports as soon as they are there."""
+        play.wait(lambda: connect(self.out, name_in, "keys"), READY_S, f'"{name_in}"')
+        play.wait(lambda: connect(self.back, name_out, "back"), READY_S, f'"{name_out}"')
 
     def close(self) -> None:
         """Give the ports back."""
@@ -279,15 +289,14 @@ class Side:
         return found
 
 
-def _round_trips(notes: int, server: jack.Server | None, system: ports.System, play: Play) -> dict[str, Any]:
+def _round_trips(
+    notes: int, server: jack.Server | None, system: ports.System, play: Play, starts: list[float]
+) -> dict[str, Any]:
     sides = [Side(system, "instrument"), Side(system, "echo")]
-    names = [(ports.IN_NAME, ports.OUT_NAME), (ECHO_IN, ECHO_OUT)]
     try:
-        for side, (name_in, name_out) in zip(sides, names, strict=True):
-            play.wait(lambda: connect(side.out, name_in, "keys"), READY_S, f'"{name_in}"')  # noqa: B023  # called now
-            play.wait(lambda: connect(side.back, name_out, "back"), READY_S, f'"{name_out}"')  # noqa: B023  # the same
-            if side is sides[0]:
-                start_s = _first_note(side, play)
+        sides[0].connect(play, ports.IN_NAME, ports.OUT_NAME)
+        sides[1].connect(play, ECHO_IN, ECHO_OUT)
+        starts = [*starts, _first_note(sides[0], play)]
         play.wait(lambda: play.ready, READY_S, "Ready")
         dice = random.Random(7)
         time.sleep(0.5)
@@ -314,10 +323,22 @@ def _round_trips(notes: int, server: jack.Server | None, system: ports.System, p
     return {
         "echo": spread(echo, scale), "thru": spread(thru, scale), "last": spread(last, scale),
         "more_p50": _more(thru, echo), "last_more_p50": _more(last, echo),
-        "lost": notes - len(through), "echo_lost": notes - len(bare), "own": own, "start_s": round(start_s, 2),
+        "lost": notes - len(through), "echo_lost": notes - len(bare), "own": own,
+        "start_s": round(statistics.median(starts), 2), "starts_s": [round(took, 2) for took in starts],
         "period_ms": round(server.period_ms, 3) if server else None, "synchronous": True if server else None,
         "in_force": play.ready[-1][0],
     }  # fmt: skip
+
+
+def _start(system: ports.System) -> float:
+    """Start the program once and end it again; seconds to the first note back."""
+    side = Side(system, "instrument")
+    try:
+        with Play(*HARMONIZE) as play:
+            side.connect(play, ports.IN_NAME, ports.OUT_NAME)
+            return _first_note(side, play)
+    finally:
+        side.close()
 
 
 def _first_note(side: Side, play: Play) -> float:
@@ -334,13 +355,14 @@ def _first_note(side: Side, play: Play) -> float:
 
 
 def _own(play: Play) -> list[float]:
-    """p50, p99 and max of its last status line, ms."""
-    found: list[float] = []
-    play.wait(lambda: any(" latency " in line for line in play.lines), 12.0, "a status line")
-    for line in play.lines:
-        if " latency " in line:
-            found = [float(word) for word in line.partition(" latency ")[2].split(" ")[0].split("/")]
-    return found
+    """p50, p99 and max of its next status line, ms."""
+
+    def lines() -> list[str]:
+        return [line for line in play.lines if " latency " in line]
+
+    before = len(lines())
+    play.wait(lambda: len(lines()) > before, 12.0, "a status line")
+    return [float(word) for word in lines()[-1].partition(" latency ")[2].split(" ")[0].split("/")]
 
 
 def _more(ours: list[int], bare: list[int]) -> float:

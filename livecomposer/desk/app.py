@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.desk.crew import Instrument, Memories, Sound, render
-from livecomposer.desk.files import load_taste, save_taste, set_aside, taste_path
+from livecomposer.desk.files import load_taste, log_crash, save_taste, set_aside, taste_path
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
 from livecomposer.desk.keeping import Kept
@@ -28,6 +28,7 @@ from livecomposer.midi import ports
 from livecomposer.midi.profiles import load_profiles
 from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import SCALES, Key, parse_key
+from livecomposer.quiet import hush_libraries
 from livecomposer.settings import Settings, user_dir
 
 TURN_S = 0.02
@@ -93,6 +94,7 @@ class Desk:
         """From start to end; everything is released and written however it ends."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
+        hush_libraries()
         for line in self.plan.lines:
             self.screen.say(line)
         if self.guard.problem:
@@ -201,7 +203,9 @@ class Desk:
             self.screen.say(rest)
             self.code, self.ending = 2, True
         elif word == "crash":
-            self.screen.say(f"The instrument stopped on an internal error ({rest}).")
+            summary, _, trace = rest.partition("\n")
+            where = log_crash(user_dir(), trace)
+            self.screen.say(f"The instrument stopped on an internal error ({summary}){where}.")
         else:
             self.screen.say(text)
 
@@ -270,10 +274,14 @@ class Desk:
             self.sound.send(msg)
 
     def _watch_ports(self) -> None:
-        assert self._lister is not None
+        assert self._lister is not None and self.plan.system is not None
         try:
             inputs, outputs = self._lister.names()
-        except Exception:  # RtMidi's own error types: the MIDI system itself has gone
+            if not inputs and not outputs:  # nothing at all: perhaps the MIDI system itself was started anew
+                self._lister.close()
+                self._lister = ports.PortLister(self.plan.system)
+                inputs, outputs = self._lister.names()
+        except Exception:  # RtMidi's own error types: the MIDI system is away
             inputs, outputs = set(), set()
         for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
             if name is None:
@@ -325,7 +333,7 @@ class Desk:
         if self._lister is not None:
             self._lister.close()
         if self.settings.export:
-            self._try(lambda: self._exported())
+            self._try(self._exported)
         if self.settings.render:
             render(self.kept.sounded, self.settings.render, self.screen.say)
         self.instrument.close_pipes()
@@ -347,7 +355,7 @@ class Desk:
 
 def _key_names() -> dict[tuple[int, int], str]:
     """The label of a key by tonic and pitch classes, as BEAT records carry them."""
-    names = {}
+    names: dict[tuple[int, int], str] = {}
     for tonic in range(12):
         for scale, intervals in SCALES.items():
             classes = sum(1 << (tonic + i) % 12 for i in intervals)

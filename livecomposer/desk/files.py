@@ -63,3 +63,15 @@ def save_taste(path: Path, data: bytes) -> None:
             f"what is being learnt cannot be saved to {path} ({error.strerror}); "
             "set LIVECOMPOSER_HOME to a folder that can be written"
         ) from None
+
+
+def log_crash(folder: Path, trace: str) -> str:
+    """Keep a traceback for whoever mends it; returns "; see PATH", or "" if it cannot be written."""
+    path = folder / "crash.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}\n{trace}\n")
+    except OSError:
+        return ""
+    return f"; see {path}"

@@ -42,10 +42,11 @@ def listing(
 ) -> Iterator[str]:
     """The lines of ``livecomposer ports``."""
     yield f"MIDI system: {label}"
-    without = "the computer keys and the virtual player" if settings.player == "auto" else "the computer keys"
-    for what, found, own, instead in (
-        ("In", list(inputs), ports.IN_NAME, without),
-        ("Out", list(outputs), ports.OUT_NAME, "the built-in sound" if settings.sound != "off" else "nothing"),
+    keys = "the computer keys" + (" and the virtual player" if settings.player in ("auto", "virtual") else "")
+    sound = "the built-in sound" if settings.sound != "off" else "nothing"
+    for what, found, pattern, own, instead in (
+        ("In", list(inputs), settings.midi_in, ports.IN_NAME, keys),
+        ("Out", list(outputs), settings.midi_out, ports.OUT_NAME, sound),
     ):
         yield f"{what}:"
         for port in found:
@@ -54,11 +55,13 @@ def listing(
             yield f'{"*" if port["chosen"] else " "} "{port["name"]}"  {device}{daw}'
         if not found:
             yield "  none"
-        if not any(port["chosen"] for port in found):
-            asked = settings.virtual and not (settings.midi_in if what == "In" else settings.midi_out)
-            yield "  `livecomposer play` takes " + (f'its virtual port "{own}"' if asked else instead)
-        else:
+        if any(port["chosen"] for port in found):
             yield "  (* is what `livecomposer play` takes)"
+        elif pattern:
+            yield f'  `livecomposer play` cannot choose: "{pattern}" does not name one'
+        else:
+            taken = f'its virtual port "{own}"' if settings.virtual else instead
+            yield f"  `livecomposer play` takes {taken}"
 
 
 def _output_profile(name: str, profiles: Sequence[Profile]) -> Profile | None:

@@ -1,7 +1,7 @@
-"""What doctor tries in a child of its own, because a driver or a C library may hang, print or crash.
+"""What is tried in a child of its own, because a driver or a C library may hang, print or crash.
 
-``doctor`` calls :func:`ask` from the thread of a check; the other functions run in the spawned child and raise what
-they meet.
+``doctor`` calls :func:`ask` from the thread of a check, ``cli`` before anything opens a port; the other functions run
+in the spawned child and raise what they meet.
 """
 
 import importlib
@@ -14,9 +14,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from livecomposer.errors import LivecomposerError
+from livecomposer.errors import LivecomposerError, PortError
 
 KILL_S = 1.0
+WEDGED_S = 5.0
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -69,6 +70,15 @@ def midi_ports(name: str) -> tuple[list[str], list[str]]:
     from livecomposer.midi import ports
 
     return ports.list_ports(ports.find_system(name))
+
+
+def refuse_wedged(wanted: str) -> None:
+    """Raise PortError if asking for MIDI would hang for good, as it does on a wedged JACK server (Linux; 0.2 s)."""
+    if sys.platform == "linux" and ask(midi_ports, wanted, timeout_s=WEDGED_S).hung:
+        raise PortError(
+            f"a MIDI system (JACK?) takes clients but has not answered for {WEDGED_S:g} s; restart its server, "
+            "or choose another by --api"
+        )
 
 
 def open_sound() -> tuple[str, float, int]:

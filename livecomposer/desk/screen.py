@@ -3,7 +3,7 @@
 Owned by desk's main thread.
 """
 
-import shutil
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -83,7 +83,10 @@ class Screen:
         if self.plain:
             print(line, flush=True)
             return
-        width = shutil.get_terminal_size().columns
+        try:
+            width = os.get_terminal_size(sys.stdout.fileno()).columns
+        except OSError:
+            width = 80
         print("\r\x1b[K" + line[: max(width - 1, 20)], end="", flush=True)
         self._drawn = True
 

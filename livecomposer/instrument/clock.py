@@ -4,6 +4,7 @@
 ``time.perf_counter_ns()`` when live and whatever the caller counts in virtual time.
 """
 
+from livecomposer.midi.messages import CLOCK, CONTINUE, START, STOP
 from livecomposer.music.actions import TICKS_PER_BEAT
 
 NS_PER_MINUTE = 60_000_000_000
@@ -64,6 +65,17 @@ class Transport:
         self.set_tempo(NS_PER_MINUTE * len(self._taps) / sum(self._taps), t_ns)
         self.rebase(t_ns, beat)
         return True
+
+    def real_time(self, status: int, t_ns: int, mode: str, bar_ticks: int) -> bool:
+        """A real-time message of another machine, obeyed as ``mode`` (the setting ``clock``) says: after Start,
+        always ("external"), never ("internal"). Returns whether the grid moved."""
+        if mode == "internal":
+            return False
+        if status in (START, CONTINUE) or (status == CLOCK and mode == "external" and not self.external):
+            self.clock_start(t_ns, bar_ticks)
+        elif status == STOP:
+            self.clock_stop()
+        return status == CLOCK and self.clock(t_ns)
 
     def clock_start(self, t_ns: int, bar_ticks: int) -> None:
         """External Start: the next clock is the first beat of a bar."""

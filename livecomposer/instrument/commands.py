@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING
 
 from livecomposer.errors import SettingsError
-from livecomposer.instrument.records import BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS
+from livecomposer.instrument.records import BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS, SOURCES
 from livecomposer.midi.profiles import Control
 from livecomposer.music.actions import Ladder
 from livecomposer.music.theory import Key, next_key, parse_key
@@ -60,7 +60,7 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
     elif name == "mute":
         p.muted = not p.muted if value is None else bool(value)
         if p.muted:
-            p.cancel_line()
+            p.part.cancel()
     elif name == "click":
         p.click = not p.click if value is None else bool(value)
     elif name == "adventure":
@@ -88,8 +88,22 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
     p.keys_changed()
 
 
-def knob(p: "Performance", control: Control, steps: float) -> float:
-    """The value that an endless encoder's ``steps`` lead to, within the control's range."""
+def obey_control(p: "Performance", turn: int, index: int, data2: int, t_in: int) -> None:
+    """A mapped control has moved: a rating or a command of ours, never music."""
+    controls = p.hands.controls
+    value, role = controls.value(index, data2), controls.role(index)
+    if value is None:
+        return
+    if role in ("rate", "rate_up", "rate_down"):
+        p.take_rating(turn, t_in, value, SOURCES.index("midi"))
+    elif role in KNOB_STEPS:
+        obey(p, turn, role, _turned(p, controls.controls[index], value) if controls.relative(index) else value)
+    else:
+        obey(p, turn, role, None, t_in)
+
+
+def _turned(p: "Performance", control: Control, steps: float) -> float:
+    """Where an endless encoder's ``steps`` lead, within the control's range."""
     now = {"tempo": p.transport.tempo, "level": p.level, "adventure": p.adventure}[control.role]
     low, high = sorted((control.low, control.high))
     return min(max(now + steps * KNOB_STEPS[control.role], low), high)
@@ -103,4 +117,4 @@ def _set_key(p: "Performance", key: Key, turn: int) -> None:
     """A new key from the next beat on; what is planned behind it is decided again."""
     p.key = key
     p.ladder = p.line.ladder = Ladder(key.tonic, key.intervals)
-    p.line.cut(p.next_beat(turn))
+    p.line.cut(p.part.next_beat(turn))

@@ -9,7 +9,7 @@ from livecomposer.midi.messages import DRUMS, NOTE_OFF, NOTE_ON, release_message
 
 SLOTS = 32  # agent voices sounding at once; the oldest is ended to make room
 UP, THRU, SWALLOWED = 0, 1, 2  # what became of a key's note_on, and so of its note_off
-LINE = -1  # a voice that no key holds
+LINE, METRONOME = -1, -2  # who holds a voice if not a key: the agent's line, the click
 
 
 class Voices:
@@ -81,11 +81,11 @@ class Voices:
 
     def player_holds(self, note: int) -> bool:
         """Whether the player holds this pitch on any channel but the drums."""
-        route = self.route
-        return any(route[channel * 128 + note] == THRU for channel in range(16) if channel != DRUMS)
+        route = self.route  # its column of this note, below and above the drums' row
+        return THRU in route[note : DRUMS * 128 : 128] or THRU in route[(DRUMS + 1) * 128 + note :: 128]
 
     def on(self, channel: int, note: int, velocity: int, step: int, key: int = LINE) -> int:
-        """Start an agent voice held by the player's ``key`` (or LINE) and return its slot.
+        """Start an agent voice held by the player's ``key`` (or LINE, METRONOME) and return its slot.
 
         -1 if the player's own key already sounds this pitch on this channel.
         """
@@ -117,6 +117,8 @@ class Voices:
 
     def key_up(self, key: int, pedal_down: bool) -> None:
         """End the voices that a key holds, or leave them to the pedal."""
+        if key not in self._key:
+            return
         for slot in range(SLOTS):
             if self._note[slot] >= 0 and self._key[slot] == key:
                 if pedal_down:
@@ -137,7 +139,7 @@ class Voices:
                 self.off(slot, self.serial[slot])
 
     def line_voices(self) -> list[tuple[int, int]]:
-        """(slot, serial) of every voice that no key holds."""
+        """(slot, serial) of every voice of the agent's line."""
         return [(s, self.serial[s]) for s in range(SLOTS) if self._note[s] >= 0 and self._key[s] == LINE]
 
     def sounding(self) -> list[tuple[int, int]]:
@@ -151,7 +153,7 @@ class Voices:
                 self.player_off(bytes((NOTE_OFF | at >> 7, at & 127, 0)))
             self.route[at] = UP
         self.pedal = [0] * 16
-        self.end_where(lambda key, note: key != LINE)
+        self.end_where(lambda key, note: key >= 0)
 
     def release(self) -> None:
         """End everything on every channel used (the note_off of a key still held then passes thru as it comes)."""
@@ -165,11 +167,8 @@ class Voices:
         self.pedal = [0] * 16
 
     def _free_slot(self) -> int:
-        oldest = 0
-        for slot in range(SLOTS):
-            if self._note[slot] < 0:
-                return slot
-            if self.serial[slot] < self.serial[oldest]:
-                oldest = slot
+        if -1 in self._note:
+            return self._note.index(-1)
+        oldest = self.serial.index(min(self.serial))
         self.off(oldest, self.serial[oldest])
         return oldest

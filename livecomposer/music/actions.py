@@ -63,12 +63,14 @@ VOICINGS = (
     Voicing("open tenth", (9,)),
 )
 
-# What an agent that knows nothing yet leans towards (reward units): steps before leaps, eighths and quarters before
-# the rest, few notes at once. One evening's ratings outweigh it; without it the first minute is noise.
-INITIAL = {
-    "rhythm": np.array([-0.10, -0.30, 0.15, -0.10, 0.15, -0.05, -0.15, -0.15, -0.20]),
-    "melody": np.array([-0.05 * max(abs(step) - 1, 0) - (0.10 if step == 0 else 0.0) for step in STEPS]),
-    "harmony": np.array([0.08, 0.10, 0.08, -0.10, -0.15, 0.0, 0.0, 0.0, -0.20, -0.20, -0.05]),
+# What each action earns by itself, in reward units (a full press is 1, shared out over the notes it reaches): steps
+# before leaps, eighths and quarters before the rest, few notes at once. It is what an agent starts from and also part
+# of every step's reward: otherwise the steps that nobody rates would wash it out, and any rating, even a random one,
+# would move the music towards noise.
+LEANING = {
+    "rhythm": np.array([-10, -30, 15, -10, 15, -5, -15, -15, -20]) / 300,
+    "melody": np.array([-5.0 * max(abs(step) - 1, 0) - (10.0 if step == 0 else 0.0) for step in STEPS]) / 300,
+    "harmony": np.array([8, 10, 8, -10, -15, 0, 0, 0, -20, -20, -5]) / 300,
 }
 
 RHYTHM_FALLBACK = 4  # a quarter: always in time
@@ -104,16 +106,15 @@ class Ladder:
         self._notes = self.notes.tolist()
         self._rung = self.rung.tolist()
 
-    def step(self, note: int, steps: int) -> int:
-        """``note`` moved by scale steps, or -1 beyond 0..127."""
-        at = self._rung[note] + steps
-        return self._notes[at] if 0 <= at < len(self._notes) else -1
-
     def voicing(self, action: int, note: int, below: bool = True) -> tuple[int, ...]:
         """The notes that a harmony action adds to ``note`` (below it, or mirrored above), inside 0..127."""
-        sign = -1 if below else 1
-        added = (self.step(note, sign * steps) for steps in VOICINGS[action].below)
-        return tuple(n for n in added if n >= 0 and n != note)
+        notes, at = self._notes, self._rung[note]
+        added: tuple[int, ...] = ()
+        for steps in VOICINGS[action].below:
+            to = at - steps if below else at + steps
+            if 0 <= to < len(notes) and notes[to] != note:
+                added += (notes[to],)
+        return added
 
     def nearest_tonic(self, note: int) -> int:
         """The tonic nearest to ``note`` (ties go down)."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument.ring import Kind, RingReader, attach
+from livecomposer.quiet import hush_libraries
 from livecomposer.synth.sound import Sound
 
 POLL_S = 0.001
@@ -40,7 +41,7 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through `finally`, so that the device is given back
     parent = os.getppid()
-    _hush_libraries()
+    hush_libraries()
     try:
         memory = attach(ring_name)
     except OSError:
@@ -142,17 +143,6 @@ def _tell(connection: Connection, message: tuple[str, Any]) -> bool:
     except OSError:  # desk is gone
         return False
     return True
-
-
-def _hush_libraries() -> None:
-    """What libjack prints when its server ends must not tear desk's status line; a traceback of ours still comes."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    sys.stdout, sys.stderr = (os.fdopen(os.dup(number), "w", buffering=1) for number in (1, 2))
-    for number in (1, 2):
-        os.dup2(nowhere, number)
-    os.close(nowhere)
 
 
 def _hurry() -> None:

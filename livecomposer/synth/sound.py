@@ -5,10 +5,8 @@ once a millisecond; SignalFlow's own audio thread needs no GIL. SignalFlow allow
 ``Sound`` a process at a time.
 """
 
-import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from livecomposer.errors import PortError, PortNotFound
+from livecomposer.quiet import hushed
 from livecomposer.synth import jack
 from livecomposer.synth.timbres import DRUM_CHANNEL, DRUMS, TIMBRES, Audio, Timbre, drum_of, for_program, hz_of, make
 from livecomposer.synth.voices import EDGE_BLOCKS, Channel, Now, Pool, Start, Voice
@@ -59,7 +58,7 @@ class Sound:
         programs: Mapping[int, int] | None = None,
     ) -> None:
         self._signalflow = _import_signalflow()
-        with _hushed():
+        with hushed(1, 2):
             others = jack.outputs() if backend in ("auto", "jack") else frozenset()
         self._graph, self.backend = _open(self._signalflow, backend, device, sample_rate, block)
         self._live = self.backend != "offline"
@@ -93,7 +92,7 @@ class Sound:
     def _start(self, others: frozenset[bytes]) -> None:
         """Only now, with every node in place: the audio thread takes no lock against those who add nodes."""
         try:
-            with _hushed():
+            with hushed(1, 2):
                 self._graph.start()
                 if self.backend == "jack":
                     jack.connect(others)
@@ -296,7 +295,7 @@ class Sound:
         """Fall silent and give the device back. May be called twice."""
         if not self._closed:
             self._closed = True
-            with _hushed():
+            with hushed(1, 2):
                 self._graph.destroy()
 
     def __enter__(self) -> "Sound":
@@ -346,7 +345,7 @@ def _open(signalflow: Any, backend: str, device: str, sample_rate: int, block: i
     reasons = []
     for name in tried:
         try:
-            with _hushed():
+            with hushed(1, 2):
                 graph = _graph(signalflow, name, device, sample_rate, block)
         except Exception as error:  # AudioIOException, DeviceNotFoundException and whatever a driver throws
             reasons.append(f"{name or 'default'}: {error}")
@@ -369,21 +368,3 @@ def _graph(signalflow: Any, backend: str, device: str, sample_rate: int, block: 
     config.output_buffer_size = block
     output = signalflow.AudioOut(backend_name=backend, device_name=device, sample_rate=sample_rate, buffer_size=block)
     return signalflow.AudioGraph(config=config, output_device=output, start=False)
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Nothing reaches the terminal meanwhile: libjack and miniaudio print what we say better ourselves."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    saved = [os.dup(number) for number in (1, 2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        for number, copy in zip((1, 2), saved, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-        os.close(nowhere)

@@ -25,7 +25,7 @@ def softmax_probabilities(row, mask, temperature: float) -> dict[int, float]:
     """Probability by action; values that are not finite have none while another has."""
     finite = [a for a in allowed_actions(mask) if math.isfinite(row[a])]
     if not finite:
-        return {a: 1.0 for a in allowed_actions(mask)[:1]}
+        return dict.fromkeys(allowed_actions(mask)[:1], 1.0)
     best = max(row[a] for a in finite)
     weights = {a: math.exp((row[a] - best) / temperature) for a in finite}
     total = sum(weights.values())

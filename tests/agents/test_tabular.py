@@ -1,6 +1,5 @@
 """QAgent through its protocol: trivially solvable tasks, late ratings, jobs, state and the mask."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -134,7 +133,7 @@ def test_the_mask_is_always_obeyed(mask, table, policy, adventure, seed):
 
 
 def test_adventure_scales_exploration():
-    a = agent()
+    a = agent(temperature=0.06)
     a.load({"q": np.tile([0.0, 0.1, 0.2, 0.3], (4, 1))})
     bold = []
     for adventure in (0.0, 0.5, 1.0):

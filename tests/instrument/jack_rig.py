@@ -1,4 +1,4 @@
-"""A player and a synth on real JACK ports, around a real ``livecomposer play``: what the JACK tests are written with."""
+"""A player and a synth on real JACK ports, around a real ``livecomposer play``: what the JACK tests use."""
 
 import os
 import re
@@ -136,6 +136,8 @@ class Rig:
             self.play.stdout.close()
         for port in (self.keyboard, self.synth):
             ports.close_port(port)
+        self.keyboard = self.synth = None
+        self._seen = 0
 
     def messages(self) -> list[bytes]:
         """All that was heard, without times."""

@@ -17,6 +17,13 @@ def test_the_agents_bytes_come_back_once():
     assert echo.dropped == 1
 
 
+def test_the_newest_is_used_up_first():
+    echo = EchoFilter()
+    for t in (0, 400 * MS):
+        echo.sent(b"\x91\x3c\x40", t, True)
+    assert [echo.is_echo(b"\x91\x3c\x40", t * MS, False) for t in (401, 700)] == [True, False]
+
+
 def test_twice_sent_is_twice_dropped():
     echo = EchoFilter()
     echo.sent(b"\x91\x3c\x40", 0, True)
@@ -39,9 +46,7 @@ def test_what_changes_something_is_the_players(msg):
     assert echo.is_echo(msg, 3 * MS, False) is False
 
 
-@pytest.mark.parametrize(
-    ("wait", "found"), [(0, True), (PROOF_LASTS_NS - 1, True), (PROOF_LASTS_NS, False)]
-)
+@pytest.mark.parametrize(("wait", "found"), [(0, True), (PROOF_LASTS_NS - 1, True), (PROOF_LASTS_NS, False)])
 def test_a_proof_lasts_two_seconds(wait, found):
     echo = EchoFilter()
     echo.sent(NOTE, 0, False)

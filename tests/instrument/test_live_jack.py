@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from livecomposer.bench.jack import jack_server
+from livecomposer.instrument.snapshot import unpack
 from tests.instrument.jack_rig import CC, NOTE_OFF, NOTE_ON, Rig, unfinished
 
 pytestmark = pytest.mark.jack
@@ -174,6 +175,30 @@ def test_synth_unplugged_and_back_it_is_released_and_played_again(rig: Rig) -> N
     rig.settle()
     assert [msg for msg in rig.messages() if msg[0] & 15 == 0] == sent
     assert rig.end() == 0
+
+
+def test_a_pedal_rates_and_what_was_learnt_is_kept_and_taken_up_again(rig: Rig, tmp_path: Path) -> None:
+    rig.start("--virtual", "--role", "harmonize", "--taste", "zoe")
+    rig.connect_virtual()
+    phrase(rig)
+    rig.heard.clear()
+    rig.send(CC, 67, 127)  # the soft pedal: like; never passed on
+    rig.send(CC, 67, 0)
+    rig.wait_for("Rate what *it* played")
+    rig.settle()
+    assert rig.messages() == []
+    path = tmp_path / "tastes" / "zoe.npz"
+    assert rig.end() == 0
+    arrays, meta = unpack(path.read_bytes())
+    assert meta["agent"] == "q"
+    assert arrays["harmony.q"].std(axis=0).max() > 0.0  # some state is not as it began
+    rig.lines.clear()
+    before = path.read_bytes()
+    rig.close()
+    rig.start("--virtual", "--role", "harmonize", "--taste", "zoe")
+    assert rig.end() == 0
+    assert not any("Warning" in line for line in rig.lines)
+    assert path.read_bytes() == before
 
 
 BROKEN = """

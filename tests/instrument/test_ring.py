@@ -27,7 +27,9 @@ def new(capacity=16):
     return buffer, RingWriter(buffer, capacity)
 
 
-@given(st.lists(st.tuples(st.sampled_from(Kind), st.integers(-(2**63), 2**63 - 1), st.binary(max_size=40)), max_size=16))
+@given(
+    st.lists(st.tuples(st.sampled_from(Kind), st.integers(-(2**63), 2**63 - 1), st.binary(max_size=40)), max_size=16)
+)
 def test_round_trip(written):
     buffer, writer = new()
     reader = RingReader(buffer)

@@ -117,7 +117,9 @@ def test_random_sequences(thru, sequence):
     assert sounding_of(rig.sent) == []
 
 
-@given(st.lists(st.tuples(st.just("on"), st.integers(0, 3), st.integers(30, 60), st.just(LINE)), min_size=40, max_size=60))
+@given(
+    st.lists(st.tuples(st.just("on"), st.integers(0, 3), st.integers(30, 60), st.just(LINE)), min_size=40, max_size=60)
+)
 def test_more_voices_than_slots_end_the_oldest(sequence):
     rig = Rig()
     for event in sequence:

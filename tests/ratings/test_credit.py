@@ -13,7 +13,7 @@ from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.credit import GRACE_S, PHRASE_WEIGHT, SCALE_S, SHAPE, WINDOW_S, Credit, delay_weights
 
 MS = 1_000_000
-SPEC = HeadSpec("test", 2, 1, 2)
+SPEC = HeadSpec("rhythm", 2, 1, 2)
 CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False)
 
 

@@ -1,0 +1,77 @@
+"""A performance played again from its ring records: the same settings and log give the same bytes at the same times.
+
+Tests call it, and whoever wants to hear a take anew; any thread, virtual time, no ports.
+"""
+
+import json
+from typing import Any
+from zlib import crc32
+
+from livecomposer.errors import StoreError
+from livecomposer.instrument.learning import Job
+from livecomposer.instrument.performance import Performance
+from livecomposer.instrument.records import SOURCES, blob_at, unpack
+from livecomposer.instrument.ring import Kind, Record
+from livecomposer.midi.profiles import Control, Profile
+from livecomposer.settings import Settings
+
+BY_MIDI = SOURCES.index("midi")  # such a rating came in as a mapped control: its INPUT record gives it again
+
+
+class Recomputing:
+    """A learner that does a job when it is submitted and hands out its results when they were adopted."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, list[Any]] = {}
+
+    def submit(self, job: Job) -> None:
+        """Do it now: its result depends on the rows of this moment only."""
+        self.results[job.number] = job.run()
+
+
+def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[int, bytes]]:
+    """All that the performance sent, as (t_ns, bytes), up to its END.
+
+    Parameters
+    ----------
+    records : list[Record]
+        From START on, none lost.
+    snapshot : bytes, optional
+        What the performance began with.
+
+    Raises
+    ------
+    StoreError
+        The records do not begin with a take's settings, or the snapshot is not the one it began with.
+    """
+    if len(records) < 2 or records[1].kind != Kind.SETTINGS:
+        raise StoreError("this take has lost its beginning; it cannot be played again")
+    start = json.loads(blob_at(records, 1))
+    if start["snapshot_crc"] != crc32(snapshot or b""):
+        raise StoreError("this take began with another taste; give the one that it began with")
+    controls = tuple(Control(*row) for row in start["controls"])
+    learner = Recomputing()
+    p = Performance(
+        Settings(**start["settings"]), profile=Profile("", "keyboard", (), controls=controls),
+        learner=learner if start["learner"] else None, snapshot=snapshot, start_ns=start["start_ns"],
+    )  # fmt: skip
+    sent: list[tuple[int, bytes]] = []
+    for record in records:
+        if record.kind == Kind.INPUT:
+            t_in, port, msg = unpack(record)
+            p.receive(t_in, msg, record.t_ns, port)
+        elif record.kind == Kind.RATING:
+            t_pressed, _, source, value, _ = unpack(record)
+            if source != BY_MIDI:
+                p.rate(t_pressed, value, record.t_ns, SOURCES[source])
+        elif record.kind == Kind.COMMAND:
+            p.command(record.t_ns, *unpack(record))
+        elif record.kind == Kind.LATE:
+            sent += p.advance(unpack(record)[0])
+            p.late(record.t_ns)
+        elif record.kind == Kind.ADOPT:
+            (number,) = unpack(record)
+            p.adopt(record.t_ns, number, learner.results.pop(number, []))
+        elif record.kind == Kind.END:
+            p.release(record.t_ns)
+    return sent + p.advance(p.now_ns)

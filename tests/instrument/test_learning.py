@@ -1,0 +1,96 @@
+"""A listener who likes one melodic interval, and presses late, is heard to win; one who presses at random is not."""
+
+import random
+from statistics import fmean
+
+from livecomposer import Performance, Settings
+from livecomposer.instrument.learning import Learning
+from livecomposer.instrument.records import Recorder
+from livecomposer.music.context import HEADS
+from tests.instrument.rig import MS, Scripted
+
+LIKED = (3, 4)  # semitones: a third up
+RATINGS = 150
+AFTER_S = 120
+SEEDS = range(6)
+
+
+def melody(sent, last):
+    """(onset, interval) for each melody note behind ``last``: the first note_on of its moment, (onset, note)."""
+    found = []
+    for t, msg in sent:
+        if msg[0] == 0x91 and t != last[0]:
+            if t - last[0] < 1_200 * MS:
+                found.append((t, msg[1] - last[1]))
+            last = (t, msg[1])
+    return found, last
+
+
+def share(intervals):
+    return fmean(interval in LIKED for _, interval in intervals)
+
+
+def evening(seed, likes):
+    """The share of the liked interval in two minutes after 150 presses, each 0.3 to 1.2 s late."""
+    p = Performance(Settings(role="solo", seed=seed))
+    rng = random.Random(seed)
+    t, last, presses, given = 0, (-(10**12), 0), [], 0
+    while given < RATINGS:
+        t += 50 * MS
+        heard, last = melody(p.advance(t), last)
+        presses += [at + rng.randint(300, 1200) * MS for at, interval in heard if likes(interval, rng)]
+        for press in sorted(press for press in presses if press <= t):
+            presses.remove(press)
+            p.rate(press, 1.0, t)
+            given += 1
+    return share(melody(p.advance(t + AFTER_S * 1000 * MS), last)[0])
+
+
+def test_the_liked_interval_wins():
+    start = fmean(
+        share(melody(Performance(Settings(role="solo", seed=seed)).advance(AFTER_S * 1000 * MS), (-(10**12), 0))[0])
+        for seed in SEEDS
+    )
+    liked = [evening(seed, lambda interval, rng: interval in LIKED) for seed in SEEDS]
+    shuffled = [evening(seed, lambda interval, rng: rng.random() < start) for seed in SEEDS]
+    assert fmean(liked) > 2.0 * start
+    assert min(liked) > 1.2 * start
+    assert fmean(shuffled) < 1.4 * start
+
+
+def test_a_result_that_is_out_of_date_is_not_taken():
+    jobs = []
+
+    class Keeper:
+        def submit(self, job):
+            jobs.append(job)
+
+    class Counting(Scripted):
+        adopted = 0
+
+        def job(self, steps):
+            return lambda: "result"
+
+        def adopt(self, result):
+            self.adopted += 1
+
+    agents = [Counting(spec, (0,)) for spec in HEADS]
+    learning = Learning(agents, Recorder(None), Keeper(), False)
+    for _ in range(3):
+        learning.rate(10, 10, 1.0, 0, False)
+    assert [job.number for job in jobs] == [0]  # one at a time
+    learning.adopt(7, [None] * 3)
+    assert (learning.busy, learning.version) == (True, 0)
+    learning.adopt(0, jobs[0].run())
+    assert ([job.number for job in jobs], learning.busy, learning.version) == ([0, 1], True, 1)
+    learning.adopt(1, [None, "result", None])
+    assert ([agent.adopted for agent in agents], learning.busy, learning.version) == ([1, 2, 1], False, 2)
+    learning.adopt(1, jobs[1].run())
+    assert ([agent.adopted for agent in agents], learning.version) == ([1, 2, 1], 2)
+
+
+def test_undo_takes_back_256_ratings_and_says_when_there_is_none():
+    learning = Learning([Scripted(spec, (0,)) for spec in HEADS], Recorder(None), None, False)
+    for i in range(300):
+        learning.rate(i, i, 1.0, 0, False)
+    assert [learning.undo() for _ in range(258)] == [True] * 256 + [False] * 2

@@ -1,0 +1,96 @@
+"""A first run without any hardware, as a newcomer starts it: it plays by itself and writes what was played."""
+
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from livecomposer.midi.files import read_performance
+
+NOWHERE = "livecomposer-test-no-such-server"
+
+
+def run(tmp_path: Path, *args: str, home: Path | None = None) -> subprocess.CompletedProcess:
+    environ = {
+        **os.environ, "LIVECOMPOSER_HOME": str(home or tmp_path / "home"), "JACK_NO_START_SERVER": "1",
+        "JACK_DEFAULT_SERVER": NOWHERE,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "livecomposer", *args]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=environ, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
+
+
+def test_plays_without_hardware_and_what_is_written_sounds(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "play", "--seconds", "8", "--role", "duet", "--render", "a.wav", "--export", "a.mid", "--seed", "5"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No MIDI" in done.stdout and "virtual player" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    player, agent = read_performance(tmp_path / "a.mid")
+    end = max(t for t, _ in player + agent) - 0.15  # what begins just before the end is cut short by it
+    onsets = [(t, msg[1]) for t, msg in player + agent if msg[0] & 0xF0 == 0x90 and msg[2] and t < end]
+    assert len([1 for _, msg in player if msg[0] & 0xF0 == 0x90]) >= 3
+    assert len([1 for _, msg in agent if msg[0] & 0xF0 == 0x90]) >= 3
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 48000)
+        audio = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, 2).mean(axis=1) / 32768
+    strength = np.array([tone(audio, t, note) for t, note in onsets])
+    assert strength.min() > 0.002  # every note of the .mid sounds at its pitch from its onset on
+    before = np.array([tone(audio, t - 0.12, note) for t, note in onsets if t > 0.2])
+    after = np.array([s for s, (t, _) in zip(strength, onsets, strict=True) if t > 0.2])
+    assert np.median(after / np.maximum(before, 1e-6)) > 3.0  # and it begins there
+
+
+def tone(audio: np.ndarray, t_s: float, note: int) -> float:
+    """Amplitude at a note's pitch in the 0.1 s from ``t_s``."""
+    start = max(int(t_s * 48000), 0)
+    piece = audio[start : start + 4800]
+    n = np.arange(len(piece))
+    hz = 440.0 * 2.0 ** ((note - 69) / 12.0)
+    return float(abs(np.sum(piece * np.hanning(len(piece)) * np.exp(-2j * np.pi * hz / 48000 * n))) * 4 / 4800)
+
+
+def test_what_was_learnt_is_there_the_next_time(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = run(tmp_path, "play", "--seconds", "2", "--taste", "zoe", "--role", "solo", home=home)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert not (home / "tastes" / "zoe.npz").exists()  # nothing was rated: nothing to keep
+    (home / "tastes").mkdir(parents=True, exist_ok=True)
+    (home / "tastes" / "zoe.npz").write_bytes(b"not a taste")
+    second = run(tmp_path, "play", "--seconds", "1", "--taste", "zoe", "--role", "solo", home=home)
+    assert second.returncode == 0
+    assert "zoe.npz is damaged" in second.stdout
+    assert [p.read_bytes() for p in (home / "tastes").glob("zoe.unused-*.npz")] == [b"not a taste"]
+
+
+def test_mistakes_are_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cases = (
+        (["play", "--in", "keystep"], "no MIDI system answers"),
+        (["play", "--key", "H mixo"], "key"),
+        (["play", "--tempo", "1000"], "tempo = 1000.0 is outside 30 to 300"),
+        (["play", "--role", "duett"], "did you mean 'duet'?"),
+        (["play", "--taste", "../x"], "cannot be a file name"),
+        (["play", "--virtual", "--api", "jack"], "JACK"),
+    )
+    for args, words in cases:
+        done = run(tmp_path, *args)
+        said = done.stderr.strip()
+        assert done.returncode == 2, (args, done)
+        assert words in said and "\n" not in said, (args, said)
+        assert "Traceback" not in said
+
+
+def test_a_home_that_cannot_be_written_still_plays_and_says_so(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = run(tmp_path, "play", "--seconds", "1", "--role", "solo", home=blocked / "home")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode in (0, 2)
+    assert (done.returncode == 0) or str(blocked) in done.stderr
