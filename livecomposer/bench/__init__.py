@@ -10,7 +10,7 @@ from importlib import import_module
 
 
 def run(args: Namespace) -> int:
-    """Run ``args.bench`` (latency, jitter, guard, decide or listener), print a table or one JSON object; 0, or 1 if not ok."""
+    """Run ``args.bench`` and print a table or one JSON object; returns 0, or 1 if the report is not ok."""
     from livecomposer.bench.report import heading, show
     from livecomposer.desk.wiring import prepare_cache
 
