@@ -7,7 +7,7 @@ import struct
 from typing import Any, NamedTuple
 
 # kinds of entries in the instrument's inbox
-MIDI, RATE, COMMAND, STOP, PORT, ADOPT = range(6)
+MIDI, RATE, COMMAND, STOP, PORT, ADOPT, SAY = range(7)
 # what a PORT entry says (its number); its text is the side
 LOST, BACK = 0, 1
 

@@ -71,6 +71,11 @@ class Learning:
             table.drop_half()
         return table.append(t_ns, phrase, choice)
 
+    def forget(self) -> None:
+        """Drop all steps: nothing was meant to be learnt from them."""
+        for table in self.steps:
+            table.n = table.matured = 0
+
     def sounded(self, t_ns: int, end_ns: int, phrase: int) -> None:
         """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``: the gap begins behind the last of them."""
         if phrase != self._phrase:

@@ -21,7 +21,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox, ring
 from livecomposer.instrument.guard import GuardMemory
-from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, STOP
+from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, SAY, STOP
 from livecomposer.instrument.ledger import Ledger
 from livecomposer.instrument.records import SOURCES, Recorder
 from livecomposer.instrument.snapshot import SharedSnapshot
@@ -34,6 +34,8 @@ from livecomposer.settings import Settings
 SPIN_NS = 800_000  # before a deadline the loop stops sleeping and polls: sleeping wakes 0.09 ms late, 3 ms at p99
 EARLY_NS = 250_000  # so long before it, what is due is worked out (0.05 ms, out of a cold cache 0.15); `sink` waits
 IDLE_NS = 50_000_000
+REST_NS = 1_000_000  # while somebody plays, the path of a note is rehearsed this often,
+AWAKE_NS = 5_000_000_000  # until so long after the last key
 BEHIND_NS = 20_000_000  # a beat taken up this late has no time left to think
 TIDY_NS = 2_000_000_000
 LEDGER_NS = 500_000_000
@@ -64,10 +66,9 @@ class Wiring:
 class LearnerThread:
     """Runs one job at a time and puts its result into the inbox."""
 
-    def __init__(self, inbox_put: Callable[[tuple], None], report: Callable[[str], None]) -> None:
+    def __init__(self, inbox_put: Callable[[tuple], None]) -> None:
         self._jobs: queue.SimpleQueue = queue.SimpleQueue()
         self._put = inbox_put
-        self._report = report
         threading.Thread(target=self._run, name="learner", daemon=True).start()
 
     def submit(self, job: Any) -> None:
@@ -81,7 +82,8 @@ class LearnerThread:
                 results = job.run()
             except Exception as error:  # a learner that fails must not silence the player
                 results = [None] * len(job.parts)
-                self._report(f"learning failed ({type(error).__name__}: {error}); playing goes on")
+                text = f"learning failed ({type(error).__name__}: {error}); playing goes on"
+                self._put((SAY, time.perf_counter_ns(), text))
             self._put((ADOPT, time.perf_counter_ns(), job.number, results))
 
 
@@ -109,11 +111,12 @@ class Live:
         self._not_before = 0
         self._stopping = False
         self._orphan = False
+        self._awake_until = 0
         self._version = 0
         self._decide_p99 = 0
         self._next_ledger = 0
         self._next_tidy = 0
-        self.learner = LearnerThread(self.inbox.put, self._status)
+        self.learner = LearnerThread(self.inbox.put)
         for connection in connections:
             threading.Thread(target=self._listen, args=(connection,), name="pipe", daemon=True).start()
 
@@ -122,9 +125,11 @@ class Live:
     def prepare(self) -> None:
         """Compile or load the kernels, open the ports, and create the performance."""
         from livecomposer.instrument.performance import Performance
+        from livecomposer.instrument.rehearsal import Rehearsal
 
         self._status("stage preparing kernels")
         warm(self.wiring.settings)
+        self._rehearsal = Rehearsal(self.wiring.settings)
         self._status("stage opening ports")
         wiring = self.wiring
         if wiring.system is not None:
@@ -194,7 +199,7 @@ class Live:
                     self._out = ports.open_output(wiring.system, ports.find_again(wiring.midi_out, outputs))
                     self._send_out = self._out.send_message
             except LivecomposerError as error:
-                self._status(str(error))
+                self.inbox.put((SAY, time.perf_counter_ns(), str(error)))
         self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
 
     def stop(self, *_: Any) -> None:
@@ -235,10 +240,13 @@ class Live:
                     performance.late(now)
                 performance.advance(now)
             elif wait > SPIN_NS:
+                awake = now < self._awake_until
                 try:
-                    entry = box.get(timeout=min(wait - SPIN_NS, IDLE_NS) * 1e-9)
+                    entry = box.get(timeout=min(wait - SPIN_NS, REST_NS if awake else IDLE_NS) * 1e-9)
                 except queue.Empty:
                     if due - clock() > 2 * SPIN_NS:
+                        if awake:
+                            self._rehearsal.note()
                         self._idle()
                     continue
                 self._handle(entry)
@@ -263,6 +271,7 @@ class Live:
             performance.receive(t_in, msg, now, entry[2])
             if len(msg) == 3 and msg[0] & 0xF0 == NOTE_ON and msg[2] and performance.sent_ns >= now:
                 self.ledger.add(performance.sent_ns - t_in)
+                self._awake_until = now + AWAKE_NS
                 if performance.decide_ns >= 0:
                     self.decide.add(performance.decide_ns)
         elif kind == RATE:
@@ -274,6 +283,8 @@ class Live:
                 self._status(str(error))
         elif kind == ADOPT:
             performance.adopt(now, entry[2], entry[3])
+        elif kind == SAY:
+            self._status(entry[2])  # the ring has one writer: the loop
         else:
             self._stopping = True
 
