@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.errors import PortError
-from livecomposer.midi import ports
+from livecomposer.quiet import hushed
 
 READY_S = 60.0
 LIMIT_S = 600
@@ -84,6 +84,6 @@ def connect(port: Any, name: str, client: str) -> bool:
     found = next((i for i, other in enumerate(names) if name in other), None)
     if found is None:
         return False
-    with ports.quiet_stderr():
+    with hushed(2):
         port.open_port(found, name=client)
     return True

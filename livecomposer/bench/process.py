@@ -40,7 +40,7 @@ class Loop:
         wiring = Wiring(
             settings=settings, ring=self._memories.ring.name, guard=self._memories.guard.name,
             snapshot_memory=self._memories.snapshot.name, synth_ring=None, system=None, midi_in=None, midi_out=None,
-            virtual_in=False, virtual_out=False, profile=None, snapshot=None, restarted=False,
+            virtual_in=False, virtual_out=False, profile=None, snapshot=None,
         )  # fmt: skip
         self._pipe, theirs = SPAWN.Pipe()
         self._process = SPAWN.Process(target=_main, args=(wiring, theirs, extra, args), name="livecomposer loop")

@@ -21,7 +21,7 @@ from livecomposer.errors import LivecomposerError, StoreError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
 from livecomposer.instrument.live import Wiring
-from livecomposer.instrument.records import BY_RELEASE
+from livecomposer.instrument.records import BY_RELEASE, FLAG_CLICK, FLAG_HELD, FLAG_MUTED
 from livecomposer.instrument.ring import Kind, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
@@ -83,6 +83,7 @@ class Desk:
         self._next_watch = 0.0
         self._lister: ports.PortLister | None = None
         self._lost: set[str] = set()
+        self._names: dict[str, str] = {}  # what the ports are called by now
         self._virtual_begun = False
         self._role = settings.role
         self._hinted = False
@@ -92,8 +93,9 @@ class Desk:
 
     def run(self) -> int:
         """From start to end; everything is released and written however it ends."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._end)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._end)
         hush_libraries()
         for line in self.plan.lines:
             self.screen.say(line)
@@ -103,7 +105,7 @@ class Desk:
         try:
             if self.sound is not None:
                 self.sound.start()
-            self.instrument.start(self._wiring(False))
+            self.instrument.start(self._wiring())
             self.hands.connect(self.instrument.hands)
             if self.plan.system is not None and (self.plan.midi_in or self.plan.midi_out):
                 self._lister = ports.PortLister(self.plan.system)
@@ -145,13 +147,20 @@ class Desk:
     def _end(self, *_: Any) -> None:
         self.ending = True
 
-    def _wiring(self, restarted: bool) -> Wiring:
-        plan, memories = self.plan, self.memories
+    def _wiring(self) -> Wiring:
+        """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
+        plan, memories, state = self.plan, self.memories, self.state
+        settings = plan.settings
+        if state.role:
+            settings = settings.with_(
+                role=state.role, key=state.key, tempo=min(max(state.tempo, 30.0), 300.0), count_in=False,
+                held=bool(state.flags & FLAG_HELD), click=bool(state.flags & FLAG_CLICK),
+            )  # fmt: skip
         return Wiring(
-            settings=plan.settings, ring=memories.ring.name, guard=memories.guard.name,
+            settings=settings, ring=memories.ring.name, guard=memories.guard.name,
             snapshot_memory=memories.snapshot.name, synth_ring=memories.synth.name if memories.synth else None,
             system=plan.system, midi_in=plan.midi_in, midi_out=plan.midi_out, virtual_in=plan.virtual_in,
-            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.learnt, restarted=restarted,
+            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.learnt,
         )  # fmt: skip
 
     # ---- what the ring says --------------------------------------------------------------------------------------
@@ -171,6 +180,7 @@ class Desk:
             elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
                 self.hands.human()
         if self.reader.lost:
+            self.screen.say(f"Warning: {self.reader.lost} records were lost; the files written at the end have a hole.")
             self.reader.lost = 0
 
     def _collect(self, record: Any) -> None:
@@ -189,6 +199,8 @@ class Desk:
     def _status(self, text: str) -> None:
         word, _, rest = text.partition(" ")
         if word == "stage":
+            if rest == "opening ports":
+                self.guard.hand_back()
             if not self.ready and not self.plan.kernels_ready:
                 self.screen.say(f"… {rest}" + (" (first start: some seconds)" if "kernels" in rest else ""))
         elif word == "ready":
@@ -198,7 +210,12 @@ class Desk:
             keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
             self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
             self.ready = True
-            self.guard.hand_back()
+            if self.state.flags & FLAG_MUTED:  # it was muted when it died
+                self.instrument.tell(inbox.command(time.perf_counter_ns(), 0, "mute", 1.0))
+        elif word == "lost":
+            side, _, why = rest.partition(" ")
+            self._lost.add(side)
+            self.screen.say(why)
         elif word == "error":
             self.screen.say(rest)
             self.code, self.ending = 2, True
@@ -248,11 +265,12 @@ class Desk:
             self.code, self.ending = 1, True
             return
         self.screen.say("The instrument died; everything is released. Starting it again …")
-        self.guard.take_over(self.plan.midi_in)
+        if self.plan.settings.thru != "off":
+            self.guard.take_over(self.plan.midi_in, self.plan.profile)
         copy = self.shared.read()
         if copy is not None:
             self.learnt = copy[1]
-        self.instrument.start(self._wiring(True))
+        self.instrument.start(self._wiring())
         self._virtual_begun = False
         self.hands.connect(self.instrument.hands)
 
@@ -286,13 +304,18 @@ class Desk:
         for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
             if name is None:
                 continue
-            found = ports.find_again(name, sorted(there)) in there
+            found = ports.find_again(name, sorted(there))
             now = time.perf_counter_ns()
-            if not found and side not in self._lost:
+            if found in there and found != self._names.get(side, name) and side not in self._lost:
+                self._lost.add(side)  # out and in again between two looks: it has a new number
+                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+            if found in there:
+                self._names[side] = found
+            if found not in there and side not in self._lost:
                 self._lost.add(side)
                 self.screen.say(f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …')
                 self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
-            elif found and side in self._lost:
+            elif found in there and side in self._lost:
                 self._lost.discard(side)
                 self.screen.say(f'The MIDI {side}put "{name}" is back.')
                 self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.BACK, side.encode()))

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.errors import LivecomposerError
-from livecomposer.instrument.guard import GuardMemory
+from livecomposer.instrument.guard import SIZE, GuardMemory
 from livecomposer.midi import ports
+from livecomposer.midi.controls import ControlMap
 from livecomposer.midi.messages import is_channel_message
+from livecomposer.midi.profiles import Profile
 
 MOMENTS_S = (0.0, 0.03, 0.08)
 
@@ -22,12 +24,14 @@ class Guard:
     def __init__(
         self, system: ports.System | None, midi_out: str | None, memory: GuardMemory, also: Callable[[bytes], None]
     ) -> None:
+        self._own = GuardMemory(memoryview(bytearray(SIZE)))  # what went thru here
         self._system = system
         self._name = midi_out
         self._memory = memory
         self._also = also
         self._out: Any = None
         self._in: Any = None
+        self._controls = ControlMap(None)
         self.problem = ""
         self.open()
 
@@ -59,24 +63,26 @@ class Guard:
         self._memory.clear()
         return messages
 
-    def take_over(self, midi_in: str | None) -> None:
-        """Until the instrument is back, the player's own notes go thru here."""
+    def take_over(self, midi_in: str | None, profile: Profile | None) -> None:
+        """Until the instrument is back, the player's own notes go thru here (not what ``profile`` maps)."""
         if self._system is None or midi_in is None or self._in is not None:
             return
+        self._controls = ControlMap(profile)
         try:
-            self._in = ports.open_input(self._system, midi_in, self._thru)
+            inputs, _ = ports.list_ports(self._system)
+            self._in = ports.open_input(self._system, ports.find_again(midi_in, inputs), self._thru)
         except LivecomposerError:
-            self._in = None
+            self._in = None  # the cable may be out as well: nothing comes, nothing goes thru
 
     def hand_back(self) -> None:
-        """The instrument is there again: end what went thru here."""
+        """The instrument is about to take the input up again: end what went thru here."""
         if self._in is None:
             return
         ports.close_port(self._in)
         self._in = None
-        for msg in self._memory.release():
+        for msg in self._own.release():
             self._send(msg)
-        self._memory.clear()
+        self._own.clear()
 
     def close(self) -> None:
         """Give the ports back."""
@@ -86,15 +92,15 @@ class Guard:
 
     def _thru(self, event: tuple[list[int], float], data: Any = None) -> None:
         msg = bytes(event[0])
-        if is_channel_message(msg):
-            self._memory.before(msg)
+        if is_channel_message(msg) and self._controls.find(msg[0], msg[1]) < 0:
+            self._own.before(msg)
             self._send(msg)
-            self._memory.after(msg)
+            self._own.after(msg)
 
     def _send(self, msg: bytes) -> None:
         if self._out is not None:
             try:
                 self._out.send_message(msg)
-            except Exception:  # a driver's own error type: the port has gone, nothing is left to release
-                self._out = None
+            except Exception:  # a driver's own error type; the next message may get through again
+                pass
         self._also(msg)

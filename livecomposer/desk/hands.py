@@ -12,6 +12,7 @@ from typing import Any
 from livecomposer.desk.keys import ACTIONS, Action, Keyboard
 from livecomposer.instrument import inbox
 from livecomposer.instrument.records import SOURCES
+from livecomposer.midi.messages import CC_SUSTAIN
 from livecomposer.music.player import VirtualPlayer
 
 KEY_NS = 300_000_000
@@ -41,6 +42,7 @@ class Hands(threading.Thread):
         self._connection: Connection | None = None
         self._asked: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._ahead: list[tuple[int, bytes]] = []
+        self._holding: set[tuple[int, int]] = set()  # (status, number) of its notes and pedals that are down
         self._planned_s = 0.0
         self._running = True
 
@@ -64,12 +66,8 @@ class Hands(threading.Thread):
         return self._player is not None
 
     def human(self) -> None:
-        """A person has begun to play: the virtual player stops at once."""
-        player, self._player = self._player, None
-        if player is not None:
-            for msg in player.release():
-                self._midi(time.perf_counter_ns(), msg, VIRTUAL)
-            self.said.append("You play: the virtual player has stopped.")
+        """A person has begun to play: the virtual player stops."""
+        self._asked.put(("human", None))
 
     def stop(self) -> None:
         """End soon."""
@@ -85,10 +83,14 @@ class Hands(threading.Thread):
                 if action:
                     self._act(action)
             now = time.perf_counter_ns()
-            for note in [n for n, end in self._sounding.items() if end <= now]:
-                del self._sounding[note]
-                self._midi(now, bytes((0x80 | self._channel, note, 0)), KEYS)
+            self.end_keys(now)
             self._play(now)
+
+    def end_keys(self, now: int) -> None:
+        """Let go of the computer keys whose 300 ms are over."""
+        for note in [n for n, end in self._sounding.items() if end <= now]:
+            del self._sounding[note]
+            self._midi(now, bytes((0x80 | self._channel, note, 0)), KEYS)
 
     def _answer(self, what: str, value: Any) -> None:
         player = self._player
@@ -96,19 +98,35 @@ class Hands(threading.Thread):
             self._connection = value
             self._start_ns = 0
             self._ahead.clear()
+            self._holding.clear()  # an instrument that has died has released them
         elif player is None:
             return
         elif what == "begin":
             self._start_ns = value - int(self._planned_s * 1e9)
             player.resume(self._planned_s)
+        elif what == "human":
+            self._take_over()
         else:
             role, bar_ns = value
-            for msg in player.release():
-                self._midi(time.perf_counter_ns(), msg, VIRTUAL)
-            self._ahead.clear()
+            player.release()
+            self._let_go()
             player.set_role(role)
             self._start_ns = bar_ns - int(self._planned_s * 1e9)
             player.resume(self._planned_s)
+
+    def _take_over(self) -> None:
+        if self._player is not None:
+            self._player = None
+            self._let_go()
+            self.said.append("You play: the virtual player has stopped.")
+
+    def _let_go(self) -> None:
+        """End what the virtual player has sounding *now* (it has been asked ahead, so it knows a later state)."""
+        self._ahead.clear()
+        now = time.perf_counter_ns()
+        for status, number in sorted(self._holding):
+            self._midi(now, bytes((status if status & 0xF0 == 0xB0 else status & 0x8F, number, 0)), VIRTUAL)
+        self._holding.clear()
 
     def _wait_s(self) -> float:
         if not self._ahead:
@@ -118,7 +136,7 @@ class Hands(threading.Thread):
     def _act(self, action: Action) -> None:
         now = time.perf_counter_ns()
         if action.kind == "note":
-            self.human()
+            self._take_over()
             note = self._octave + int(action.value)
             if note not in self._sounding:
                 self._midi(now, bytes((0x90 | self._channel, note, 90)), KEYS)
@@ -146,6 +164,12 @@ class Hands(threading.Thread):
         while self._ahead and self._ahead[0][0] <= now:
             due, msg = self._ahead.pop(0)
             self._midi(max(due, now - 1_000_000), msg, VIRTUAL)
+            kind, channel = msg[0] & 0xF0, msg[0] & 15
+            if kind in (0x80, 0x90):
+                key = (0x90 | channel, msg[1])
+                self._holding.add(key) if kind == 0x90 and msg[2] else self._holding.discard(key)
+            elif kind == 0xB0 and msg[1] == CC_SUSTAIN:
+                self._holding.add((msg[0], msg[1])) if msg[2] else self._holding.discard((msg[0], msg[1]))
 
     def _midi(self, t_ns: int, msg: bytes, source: int) -> None:
         self._post(inbox.pack(t_ns, source, inbox.MIDI, None, msg))

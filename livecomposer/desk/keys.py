@@ -114,7 +114,10 @@ class Keyboard:
         ready, _, _ = select.select([self._fd], [], [], seconds)
         if not ready:
             return []
-        data = os.read(self._fd, 64)
+        try:
+            data = os.read(self._fd, 64)
+        except OSError:
+            data = b""
         if not data:  # end of input never quits
             self.there = False
         return parse_keys(data)
@@ -144,7 +147,13 @@ class Keyboard:
 
         saved = termios.tcgetattr(self._fd)
         tty.setcbreak(self._fd)
+        mode = termios.tcgetattr(self._fd)
+        mode[6][termios.VSUSP] = b"\0"  # Ctrl-Z would freeze every process with notes sounding
+        termios.tcsetattr(self._fd, termios.TCSANOW, mode)
         try:
             yield
         finally:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, saved)
+            try:
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, saved)
+            except termios.error:  # the terminal has been closed
+                pass

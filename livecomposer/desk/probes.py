@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from livecomposer.errors import LivecomposerError, PortError
+from livecomposer.quiet import hush_libraries
 
 KILL_S = 1.0
 WEDGED_S = 5.0
@@ -99,7 +100,7 @@ def real_time() -> None:
 
 
 def _main(connection: Connection, probe: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    _hush()
+    hush_libraries()
     try:
         answer = (probe(*args), "")
     except LivecomposerError as error:
@@ -109,14 +110,3 @@ def _main(connection: Connection, probe: Callable[..., Any], args: tuple[Any, ..
     connection.send(answer)
     connection.close()
     os._exit(0)  # a C library's shutdown may hang
-
-
-def _hush() -> None:
-    """Whatever C libraries print must not land among the checks, nor in their JSON."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
-        try:
-            stream.flush()
-            os.dup2(nowhere, number)
-        except (OSError, ValueError, AttributeError):  # no such stream, as under pythonw
-            pass

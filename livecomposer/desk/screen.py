@@ -68,10 +68,8 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        if self._drawn:
-            print("\r\x1b[K", end="")
-            self._drawn = False
-        print(text, flush=True)
+        self._print(("\r\x1b[K" if self._drawn else "") + text + "\n")
+        self._drawn = False
 
     def draw(self, state: State) -> None:
         """The status, if it is time."""
@@ -81,14 +79,21 @@ class Screen:
         self._next = now + (PLAIN_S if self.plain else LINE_S)
         line = self.line(state)
         if self.plain:
-            print(line, flush=True)
+            self._print(line + "\n")
             return
         try:
             width = os.get_terminal_size(sys.stdout.fileno()).columns
         except OSError:
             width = 80
-        print("\r\x1b[K" + line[: max(width - 1, 20)], end="", flush=True)
+        self._print("\r\x1b[K" + line[: max(width - 1, 20)])
         self._drawn = True
+
+    @staticmethod
+    def _print(text: str) -> None:
+        try:
+            print(text, end="", flush=True)
+        except (OSError, ValueError):  # the terminal has been closed: the run still ends in order
+            pass
 
     def line(self, state: State) -> str:
         """The status as one line."""

@@ -70,8 +70,10 @@ class Hands:
         voices = self.voices
         channel, note = msg[0] & 15, msg[1]
         route = voices.route[channel * 128 + note]
-        if self.echo.is_echo(msg, t_in, route == (THRU if down else UP)):
+        if (down or route != THRU) and self.echo.is_echo(msg, t_in, route == (THRU if down else UP)):
             return _NOTHING
+        if not voices.heard[channel]:
+            self.echo.players(channel)
         control = self.controls.find(msg[0], note)
         if down:
             if control >= 0 and route != THRU:

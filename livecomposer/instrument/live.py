@@ -9,6 +9,7 @@ import json
 import os
 import queue
 import signal
+import struct
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from livecomposer.errors import LivecomposerError
+from livecomposer.errors import LivecomposerError, PortNotFound
 from livecomposer.instrument import inbox, ring
 from livecomposer.instrument.guard import GuardMemory
 from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, SAY, STOP
@@ -38,6 +39,7 @@ REST_NS = 1_000_000  # while somebody plays, the path of a note is rehearsed thi
 AWAKE_NS = 5_000_000_000  # until so long after the last key
 BEHIND_NS = 20_000_000  # a beat taken up this late has no time left to think
 TIDY_NS = 2_000_000_000
+FEW = 200
 LEDGER_NS = 500_000_000
 FIFO_PRIORITY = 8  # below jackd's usual 10
 SWITCH_S = 0.0002
@@ -60,7 +62,6 @@ class Wiring:
     virtual_out: bool
     profile: Profile | None
     snapshot: bytes | None
-    restarted: bool
 
 
 class LearnerThread:
@@ -109,6 +110,7 @@ class Live:
         self._out: Any = None
         self._send_out: Callable[[bytes], None] | None = None
         self._not_before = 0
+        self.unsent = 0
         self._stopping = False
         self._orphan = False
         self._awake_until = 0
@@ -133,11 +135,11 @@ class Live:
         self._status("stage opening ports")
         wiring = self.wiring
         if wiring.system is not None:
+            inputs, outputs = ports.list_ports(wiring.system)
             if wiring.virtual_out or wiring.midi_out:
-                self._out = ports.open_output(wiring.system, wiring.midi_out)
-                self._send_out = self._out.send_message
+                self._open("out", outputs)
             if wiring.virtual_in or wiring.midi_in:
-                self._in = ports.open_input(wiring.system, wiring.midi_in, self._on_midi)
+                self._open("in", inputs)
         self.fifo = real_time_priority()
         sys.setswitchinterval(SWITCH_S)
         self.performance = Performance(
@@ -168,6 +170,8 @@ class Live:
                 self._orphan = True
                 self.inbox.put((STOP, time.perf_counter_ns()))
                 return
+            except struct.error:  # not ours; what follows may be
+                continue
             if entry.kind == MIDI:
                 self.inbox.put((MIDI, entry.t_ns, entry.source, entry.text))
             elif entry.kind == RATE:
@@ -175,7 +179,7 @@ class Live:
             elif entry.kind == COMMAND:
                 self.inbox.put((COMMAND, entry.t_ns, *inbox.command_of(entry)))
             elif entry.kind == PORT:
-                self._port_changed(entry.text.decode(), entry.number == BACK)
+                self._port_changed(entry.text.decode(errors="replace"), entry.number == BACK)
             else:
                 self.inbox.put((STOP, entry.t_ns))
 
@@ -193,14 +197,25 @@ class Live:
         if back:
             try:
                 inputs, outputs = ports.list_ports(wiring.system)
-                if side == "in" and wiring.midi_in:
-                    self._in = ports.open_input(wiring.system, ports.find_again(wiring.midi_in, inputs), self._on_midi)
-                elif side == "out" and wiring.midi_out:
-                    self._out = ports.open_output(wiring.system, ports.find_again(wiring.midi_out, outputs))
-                    self._send_out = self._out.send_message
+                self._open(side, inputs if side == "in" else outputs)
             except LivecomposerError as error:
-                self.inbox.put((SAY, time.perf_counter_ns(), str(error)))
+                self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
         self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
+
+    def _open(self, side: str, names: list[str]) -> None:
+        """Open a side, under the name it has by now. One that has gone again is desk's to find: it is told."""
+        wiring = self.wiring
+        assert wiring.system is not None
+        try:
+            if side == "in":
+                name = ports.find_again(wiring.midi_in, names) if wiring.midi_in else None
+                self._in = ports.open_input(wiring.system, name, self._on_midi)
+            else:
+                name = ports.find_again(wiring.midi_out, names) if wiring.midi_out else None
+                self._out = ports.open_output(wiring.system, name)
+                self._send_out = self._out.send_message
+        except PortNotFound as error:
+            self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
 
     def stop(self, *_: Any) -> None:
         """End ``run`` soon; also a signal handler."""
@@ -216,8 +231,8 @@ class Live:
         if self._send_out is not None:
             try:
                 self._send_out(msg)
-            except Exception:  # a driver's own error type; desk sees the port gone and says so
-                self._send_out = None
+            except Exception:  # a driver's own error type; the next message may get through again
+                self.unsent += 1
         if self._synth is not None:
             self._synth.write(ring.Kind.OUTPUT, t_ns, msg)
         sent = time.perf_counter_ns()
@@ -250,6 +265,8 @@ class Live:
                         self._idle()
                     continue
                 self._handle(entry)
+                if clock() >= self._next_ledger and performance.next_due_ns() - clock() > 2 * SPIN_NS:
+                    self._idle()  # input that never pauses (MIDI clock) must not starve it
             else:
                 while clock() < due - EARLY_NS:
                     if not box.empty():
@@ -299,7 +316,8 @@ class Live:
             self.shared.write(arrays_of(performance.learning.agents))
         if now >= self._next_ledger:
             self._next_ledger = now + LEDGER_NS
-            self._decide_p99 = self.decide.percentile(0.99)
+            share = 0.99 if self.decide.count >= FEW else 0.5  # of a few, the 99th percentile is the slowest
+            self._decide_p99 = self.decide.percentile(share)
             self._write_ledger(now)
         elif now >= self._next_tidy:
             self._next_tidy = now + TIDY_NS
@@ -312,6 +330,9 @@ class Live:
             ledger.misses, p.hands.malformed,
         )  # fmt: skip
         self.recorder.ledger(now, row)
+        if self.unsent:
+            self.recorder.loss(now, self.unsent)
+            self.unsent = 0
 
     # ---- the end -----------------------------------------------------------------------------------------------
 
@@ -382,6 +403,9 @@ def main(wiring: Wiring, connections: list[Connection]) -> None:
     hush_libraries()
     live = Live(wiring, connections)
     signal.signal(signal.SIGTERM, live.stop)
+    if hasattr(signal, "SIGHUP"):  # the terminal has been closed: it reaches every process of the run
+        signal.signal(signal.SIGHUP, live.stop)
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
     code = 0
     try:
         live.prepare()
@@ -393,5 +417,7 @@ def main(wiring: Wiring, connections: list[Connection]) -> None:
         live._status(f"crash {type(error).__name__}: {error}\n{traceback.format_exc()}")
         code = 1
     finally:
-        live.close()
-    os._exit(code)  # RtMidi's and numba's shutdown may hang; everything is released and written
+        try:
+            live.close()
+        finally:
+            os._exit(code)  # RtMidi's and numba's shutdown may hang; everything is released and written

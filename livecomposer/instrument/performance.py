@@ -19,6 +19,7 @@ from livecomposer.instrument import records
 from livecomposer.instrument.agenda import BEAT, CLICK, CLICK_OFF, OFF, ON, QUIET, SENSE, Agenda
 from livecomposer.instrument.clock import Transport
 from livecomposer.instrument.commands import check_command, obey, obey_control
+from livecomposer.instrument.echo import AGENTS, FOREIGN, PLAYERS
 from livecomposer.instrument.hands import CONTROL, KEY_DOWN, KEY_UP, PEDAL_UP, REAL_TIME, Hands
 from livecomposer.instrument.learning import Learner, Learning
 from livecomposer.instrument.part import LEAD_NS, Part
@@ -241,7 +242,7 @@ class Performance:
         if turns.role == "harmonize":
             if not self.muted and turns.phase != STOPPED:
                 answer = self._harmonize(note, velocity, t_in, turn)
-        else:
+        elif self.part.ending < 0:  # END is a promise: its cadence comes
             sign = turns.player_on(self.transport.tick_at(turn))
             if "yield" in sign:
                 self.part.give_way(turn)
@@ -297,7 +298,8 @@ class Performance:
         else:
             self.sent_ns = self._sink(self.now_ns, msg) or self.now_ns
         self._sent.append((self.sent_ns, self._due, step, self._by, msg))
-        self.hands.echo.sent(msg, self.now_ns, not self.voices.heard[msg[0] & 15])
+        heard = self.voices.heard[msg[0] & 15]
+        self.hands.echo.sent(msg, self.now_ns, FOREIGN if not heard else PLAYERS if self._by == BY_PLAYER else AGENTS)
 
     # ---- time --------------------------------------------------------------------------------------------------
 

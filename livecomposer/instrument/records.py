@@ -6,7 +6,7 @@ The loop packs (in its slack), desk, studio and replay unpack; numba-free.
 import json
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from livecomposer.instrument.ring import PAYLOAD_BYTES, Kind, Record, RingWriter, join_chunks
 
@@ -35,24 +35,6 @@ COMMANDS = (
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
 _MAX_INPUT = PAYLOAD_BYTES - _INPUT.size
-
-
-class Output(NamedTuple):
-    """A message that was sent: due and sent times, the agent's step (-1: none), by whom, bytes."""
-
-    due_ns: int
-    sent_ns: int
-    step: int
-    by: int
-    msg: bytes
-
-
-class Event(NamedTuple):
-    """One entry of the performance's log, in the order it was taken: kind, turn and the arguments to give again."""
-
-    kind: int
-    turn_ns: int
-    args: tuple[Any, ...]
 
 
 class Recorder:

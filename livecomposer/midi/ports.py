@@ -6,7 +6,6 @@ RtMidi's thread: they stamp, queue and return. Names are matched by case-insensi
 
 import os
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 
 from livecomposer.errors import PortError, PortNotFound
 from livecomposer.midi.profiles import Profile, is_daw_port, match_profile
+from livecomposer.quiet import hushed
 
 OWN = "livecomposer"
 IN_NAME, OUT_NAME, GUARD_NAME = "livecomposer in", "livecomposer out", "livecomposer guard"
@@ -43,25 +43,6 @@ class System(NamedTuple):
         return API_LABELS[self.name]
 
 
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keep what C libraries write to stderr (ALSA and JACK do at every failed attempt) off the player's screen."""
-    try:
-        sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, ValueError, AttributeError):
-        yield
-        return
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(null)
-
-
 def find_system(wanted: str = "") -> System:
     """The MIDI system to use: the one asked for, else the first that answers (ALSA before JACK on Linux).
 
@@ -80,7 +61,7 @@ def find_system(wanted: str = "") -> System:
         if wanted and name != wanted:
             continue
         try:
-            with quiet_stderr():
+            with hushed(2):
                 probe = rtmidi.MidiOut(api, name="livecomposer probe")
                 probe.get_ports()
                 probe.delete()
@@ -113,7 +94,7 @@ def list_ports(system: System) -> tuple[list[str], list[str]]:
     found = []
     for cls in (rtmidi.MidiIn, rtmidi.MidiOut):
         try:
-            with quiet_stderr():
+            with hushed(2):
                 port = cls(system.api, name="livecomposer probe")
                 names = port.get_ports()
                 port.delete()
@@ -129,7 +110,7 @@ class PortLister:
     def __init__(self, system: System) -> None:
         import rtmidi
 
-        with quiet_stderr():
+        with hushed(2):
             self._clients = (
                 rtmidi.MidiIn(system.api, name="livecomposer watch"),
                 rtmidi.MidiOut(system.api, name="livecomposer watch out"),
@@ -137,7 +118,7 @@ class PortLister:
 
     def names(self) -> tuple[set[str], set[str]]:
         """(inputs, outputs) that are there now."""
-        with quiet_stderr():
+        with hushed(2):
             return set(self._clients[0].get_ports()), set(self._clients[1].get_ports())
 
     def close(self) -> None:
@@ -236,7 +217,7 @@ def _opening(system: System, name: str | None) -> Iterator[None]:
     if name is None and system.name == "winmm":
         raise PortError("Windows has no virtual MIDI ports; install loopMIDI and name its port with --in and --out")
     try:
-        with quiet_stderr():
+        with hushed(2):
             yield
     except PortError:
         raise

@@ -38,7 +38,9 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
         and ``("stop",)``.
     options : keyword arguments of ``Sound``; ``{"backend": "dummy"}`` needs no device.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGHUP", "SIGQUIT"):  # desk gets them and tells us
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # through `finally`, so that the device is given back
     parent = os.getppid()
     hush_libraries()

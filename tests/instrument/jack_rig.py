@@ -26,7 +26,7 @@ class Rig:
         self.heard: list[tuple[float, bytes]] = []
         self.play: subprocess.Popen | None = None
         self.lines: list[str] = []
-        self._seen = 0
+        self.seen = 0
         self.keyboard: rtmidi.MidiOut | None = None
         self.synth: rtmidi.MidiIn | None = None
 
@@ -75,10 +75,10 @@ class Rig:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             ended = self.play.poll() is not None
-            while self._seen < len(self.lines):
-                self._seen += 1
-                if text in self.lines[self._seen - 1]:
-                    return self.lines[self._seen - 1]
+            while self.seen < len(self.lines):
+                self.seen += 1
+                if text in self.lines[self.seen - 1]:
+                    return self.lines[self.seen - 1]
             if ended:
                 break
             time.sleep(0.02)
@@ -137,7 +137,7 @@ class Rig:
         for port in (self.keyboard, self.synth):
             ports.close_port(port)
         self.keyboard = self.synth = None
-        self._seen = 0
+        self.seen = 0
 
     def messages(self) -> list[bytes]:
         """All that was heard, without times."""

@@ -93,7 +93,7 @@ def test_the_agent_answers_a_call_on_its_own_channel(rig: Rig) -> None:
     assert unfinished(rig.messages()) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_ended_by_signal_everything_is_released(rig: Rig, how: signal.Signals) -> None:
     rig.plug_keyboard()
     rig.plug_synth()
@@ -108,11 +108,22 @@ def test_instrument_killed_everything_is_released_and_it_comes_back(rig: Rig) ->
     rig.plug_synth()
     rig.start("--in", "rig keys", "--out", "rig synth", "--role", "harmonize")
     hold(rig)
+    rig.heard.clear()
     os.kill(rig.instrument_pid(), signal.SIGKILL)
-    rig.wait_for("died")
-    rig.settle()
-    assert unfinished(rig.messages()) == []
+    rig.wait_for("Starting it again")
+    for note in (60, 64, 67):
+        rig.send(NOTE_OFF, note, 0)
+    gap = 0
+    while not any("Ready" in line for line in rig.lines[rig.seen :]):  # thru goes on meanwhile
+        rig.send(NOTE_ON, 72, 50)
+        time.sleep(0.05)
+        rig.send(NOTE_OFF, 72, 0)
+        time.sleep(0.05)
+        gap += 1
     rig.wait_for("Ready")
+    rig.settle()
+    assert bytes((NOTE_ON, 72, 50)) in rig.messages()
+    assert unfinished([bytes((NOTE_ON, n, 1)) for n in (60, 64, 67)] + rig.messages()) == []
     time.sleep(0.5)
     rig.heard.clear()
     sent = phrase(rig)

@@ -1,0 +1,123 @@
+"""Computer keys and the virtual player, as the instrument's pipe sees them; nobody is left with a note hanging."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livecomposer.desk import hands as module
+from livecomposer.desk.hands import KEY_NS, Hands
+from livecomposer.desk.keys import ACTIONS
+from livecomposer.instrument import inbox
+from livecomposer.music.player import VirtualPlayer
+from livecomposer.music.theory import parse_key
+
+S = 1_000_000_000
+
+
+class NoKeys:
+    there = False
+
+    def wait(self, seconds):
+        return []
+
+
+class Pipe:
+    def __init__(self):
+        self.entries = []
+
+    def send_bytes(self, data):
+        self.entries.append(inbox.unpack(data))
+
+    def midi(self):
+        return [entry.text for entry in self.entries if entry.kind == inbox.MIDI]
+
+
+def connected(player=None):
+    hands, pipe = Hands(NoKeys(), player, 0), Pipe()
+    hands.connect(pipe)
+    drain(hands)
+    return hands, pipe
+
+
+def drain(hands):
+    while not hands._asked.empty():
+        hands._answer(*hands._asked.get())
+
+
+def open_at_the_end(messages):
+    state = {}
+    for msg in messages:
+        if msg[0] & 0xF0 in (0x80, 0x90):
+            state[msg[0] & 15, msg[1]] = msg[0] & 0xF0 == 0x90 and msg[2] > 0
+        elif msg[1] == 64:
+            state["pedal"] = msg[2] > 0
+    return [key for key, down in state.items() if down]
+
+
+def press(hands, *names):
+    for name in names:
+        hands._act(ACTIONS[name])
+
+
+def test_keys_play_rate_and_command():
+    hands, pipe = connected()
+    press(hands, "a", "x", "d", "z", "up", "left", "m", "tab")
+    assert [(e.kind, e.number, e.text) for e in pipe.entries] == [
+        (inbox.MIDI, None, bytes((0x90, 60, 90))),
+        (inbox.MIDI, None, bytes((0x90, 76, 90))),
+        (inbox.RATE, 1.0, b""),
+        (inbox.RATE, -0.5, b""),
+        (inbox.COMMAND, None, b"click"),
+        (inbox.COMMAND, None, b"role"),
+    ]
+
+
+def test_a_key_sounds_300_ms_and_auto_repeat_prolongs_it(monkeypatch):
+    now = [5 * S]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now[0])
+    hands, pipe = connected()
+    press(hands, "a")
+    now[0] += KEY_NS - 1
+    press(hands, "a")
+    hands.end_keys(now[0] + KEY_NS - 1)
+    assert pipe.midi() == [bytes((0x90, 60, 90))]
+    hands.end_keys(now[0] + KEY_NS)
+    assert pipe.midi() == [bytes((0x90, 60, 90)), bytes((0x80, 60, 0))]
+
+
+def test_help_is_said():
+    hands, _ = connected()
+    press(hands, "?")
+    assert "take the last rating back" in hands.said[0]
+
+
+@given(st.sampled_from(("duet", "harmonize", "answer")), st.integers(0, 400), st.integers(0, 5), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_virtual_player_stops_with_nothing_hanging(role, steps, seed, by_role):
+    hands, pipe = connected(VirtualPlayer(role, parse_key("C major"), 140.0, seed))
+    start = time.perf_counter_ns()
+    hands.begin(start)
+    drain(hands)
+    for i in range(steps):
+        hands._play(start + i * 20_000_000)
+    if by_role:
+        hands.role("solo", start + steps * 20_000_000)
+        drain(hands)
+        assert hands.virtual
+    else:
+        hands.human()
+        drain(hands)
+        assert not hands.virtual
+    assert open_at_the_end(pipe.midi()) == []
+    sent = len(pipe.entries)
+    hands._play(start + (steps + 100) * 20_000_000)
+    assert len(pipe.entries) == sent
+
+
+def test_a_computer_key_stops_the_virtual_player_first():
+    hands, pipe = connected(VirtualPlayer("duet", parse_key("C major"), 140.0, 1))
+    press(hands, "a")
+    assert not hands.virtual
+    assert hands.said == ["You play: the virtual player has stopped."]
+    assert pipe.midi() == [bytes((0x90, 60, 90))]
