@@ -52,7 +52,9 @@ def row(name: str, figures: dict[str, float], unit: str) -> list[str]:
 def show(rows: Sequence[Sequence[str]]) -> None:
     """Print rows: those of more than one cell as a table, a row of one cell as a sentence."""
     table = [["", "n", "p50", "p99", "max", ""], *(r for r in rows if len(r) > 1)]
-    widths = [max(len(r[i]) for r in table) for i in range(6)]
+    if len(table) == 1:
+        table.clear()  # sentences only
+    widths = [max((len(r[i]) for r in table), default=0) for i in range(6)]
     for cells in table:
         numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:5], widths[1:5], strict=True))
         print(f"  {cells[0].ljust(widths[0])}  {numbers}  {cells[5]}".rstrip())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.desk.crew import Instrument, Memories, Sound, render
-from livecomposer.desk.files import load_taste, log_crash, save_taste, set_aside, taste_path
+from livecomposer.desk.files import check_writable, load_taste, log_crash, save_taste, set_aside, taste_path
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
 from livecomposer.desk.keeping import Kept
@@ -21,8 +21,9 @@ from livecomposer.errors import LivecomposerError, StoreError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
 from livecomposer.instrument.live import Wiring
-from livecomposer.instrument.records import BY_RELEASE, FLAG_CLICK, FLAG_HELD, FLAG_MUTED
-from livecomposer.instrument.ring import Kind, RingReader, join_chunks
+from livecomposer.instrument.records import BY_RELEASE, FLAG_CLICK, FLAG_HELD, FLAG_MUTED, NOTHING_REACHED
+from livecomposer.instrument.records import unpack as unpack_record
+from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
 from livecomposer.midi.profiles import load_profiles
@@ -66,6 +67,8 @@ class Desk:
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
+        for path in (settings.export, settings.render):
+            check_writable(path)
         self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
         self.keyboard = Keyboard()
         player = None
@@ -84,6 +87,7 @@ class Desk:
         self._lister: ports.PortLister | None = None
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
+        self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
         self._hinted = False
@@ -174,14 +178,32 @@ class Desk:
                 self._collect(record)
             elif record.kind == Kind.BEAT:
                 self._follow_beat()
-            elif record.kind == Kind.RATING and not self._hinted:
-                self._hinted = True
-                self.screen.say(HINT)
+            elif record.kind == Kind.RATING:
+                self._rated(record)
+            elif record.kind == Kind.COMMAND:
+                self._commanded(*unpack_record(record))
             elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
                 self.hands.human()
         if self.reader.lost:
             self.screen.say(f"Warning: {self.reader.lost} records were lost; the files written at the end have a hole.")
             self.reader.lost = 0
+
+    def _rated(self, record: Record) -> None:
+        """A rating has been taken: what it means is said once, and that it reached nothing each time."""
+        if unpack_record(record)[4] == NOTHING_REACHED:
+            self.screen.say("Nothing rated: it has not played just now.")
+        elif not self._hinted:
+            self._hinted = True
+            self.screen.say(HINT)
+
+    def _commanded(self, name: str, value: float | str | None) -> None:
+        """Say what a key or control has done, where the status line does not show it."""
+        if name == "undo":
+            self.screen.say("Took the last rating back." if self.kept.ratings else "There is no rating to take back.")
+            self.kept.undo()
+            self.state.ratings = len(self.kept.ratings)
+        elif name == "panic":
+            self.screen.say("Panic: all notes off.")
 
     def _collect(self, record: Any) -> None:
         """A status text may span several records."""
@@ -233,8 +255,10 @@ class Desk:
             return
         beat_ns = 60e9 / state.tempo
         bar_ticks = self.settings.beats_per_bar * 12
-        bars_away = -(-(state.tick + 12) // bar_ticks) * bar_ticks
-        bar_ns = state.beat_ns + int((bars_away - state.tick) / 12 * beat_ns)
+        bar = -(-(state.tick + 12) // bar_ticks) * bar_ticks
+        if state.role in ("harmonize", "answer"):  # there the agent follows: no bar line to wait for
+            bar = state.tick + 12
+        bar_ns = state.beat_ns + int((bar - state.tick) / 12 * beat_ns)
         if not self._virtual_begun:
             self._virtual_begun = True
             self.hands.begin(bar_ns)
@@ -285,7 +309,8 @@ class Desk:
         elif kind == "again":
             self.screen.say(f"Warning: {what}.")
         else:
-            self.screen.say(f"No sound: {what}. Playing on without; --render FILE.wav still writes it.")
+            short = what.partition(" (")[0]  # what each library said is doctor's to tell
+            self.screen.say(f"No sound: {short}; see `livecomposer doctor`. --render FILE.wav still writes it.")
 
     def _sound_send(self, msg: bytes) -> None:
         if self.sound is not None:
@@ -341,14 +366,20 @@ class Desk:
             self.screen.say(f"Warning: {error}.")
 
     def _stop_instrument(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
         if not self.instrument.stop():
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
         if self.state.ratings:
             self._save()
+            if self._saved and self.saving:
+                self.screen.say(f"What it has learnt is kept in {self.taste}.")
 
     def _close(self) -> None:
+        self.screen.end_line()
         self._try(self._stop_instrument)
         if self.sound is not None:
             self._try(self.sound.stop)
@@ -357,8 +388,8 @@ class Desk:
             self._lister.close()
         if self.settings.export:
             self._try(self._exported)
-        if self.settings.render:
-            render(self.kept.sounded, self.settings.render, self.screen.say)
+        if self.settings.render and not render(self.kept.sounded, self.settings.render, self.screen.say):
+            self.code = self.code or 2
         self.instrument.close_pipes()
         del self.reader, self.shared, self.guard_memory
         self.guard = None  # type: ignore[assignment]  # its view of the shared memory must go before the memory does
@@ -366,7 +397,8 @@ class Desk:
 
     def _exported(self) -> None:
         self.kept.export(self.settings.export)
-        self.screen.say(f"Wrote {self.settings.export} ({len(self.kept.agent)} messages of the agent).")
+        notes = [sum(m[0] & 0xF0 == 0x90 and m[2] > 0 for _, m in part) for part in (self.kept.player, self.kept.agent)]
+        self.screen.say(f"Wrote {self.settings.export} (notes: player {notes[0]}, agent {notes[1]}).")
 
     def _try(self, step: Callable[[], None]) -> None:
         try:

@@ -165,23 +165,23 @@ class Sound:
                 self._process.join(STOP_S)
 
 
-def render(events: list[tuple[float, bytes]], path: str, say: Any) -> None:
-    """Write a WAV in a child of its own (SignalFlow's graph is one per process). ``say`` gets a sentence."""
+def render(events: list[tuple[float, bytes]], path: str, say: Any) -> bool:
+    """Write a WAV in a child of its own (SignalFlow's graph is one per process). ``say`` gets a sentence; returns
+    whether it has been written."""
     from livecomposer.synth import render as rendering
 
     mine, theirs = _SPAWN.Pipe()
     child = _SPAWN.Process(target=rendering.main_render, args=(theirs, events, path), name="livecomposer render")
     child.start()
     theirs.close()
+    kind, value = "failed", f"{path} could not be written: the renderer died"
     try:
         while True:
             kind, value = mine.recv()
-            if kind == "done":
-                say(f"Wrote {path} ({value:.0f} s of sound).")
-                break
-            if kind == "failed":
-                say(str(value))
+            if kind in ("done", "failed"):
                 break
     except EOFError:
-        say(f"{path} could not be written: the renderer died")
+        kind, value = "failed", f"{path} could not be written: the renderer died"
+    say(f"Wrote {path} ({value:.0f} s of sound)." if kind == "done" else str(value))
     child.join(STOP_S)
+    return kind == "done"

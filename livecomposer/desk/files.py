@@ -48,6 +48,14 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
+def check_writable(path: str) -> None:
+    """Raise StoreError now if a file asked for could not be written at the end ("": none is asked for)."""
+    if path:
+        folder = Path(path).absolute().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(path).is_dir():
+            raise StoreError(f"{path} cannot be written: {folder} is no folder that can be written to; name another")
+
+
 def save_taste(path: Path, data: bytes) -> None:
     """Write a file whole: a new one beside it, then one rename. Raises StoreError; the old file then still stands."""
     new = path.with_suffix(".new")

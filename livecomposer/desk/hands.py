@@ -103,7 +103,8 @@ class Hands(threading.Thread):
             return
         elif what == "begin":
             self._start_ns = value - int(self._planned_s * 1e9)
-            player.resume(self._planned_s)
+            if self._planned_s:  # else it begins by itself, on its first bar
+                player.resume(self._planned_s)
         elif what == "human":
             self._take_over()
         else:

@@ -62,6 +62,10 @@ class Kept:
         else:
             assert by == BY_CLICK  # heard, but nobody's part
 
+    def undo(self) -> None:
+        """The last rating has been taken back."""
+        del self.ratings[-1:]
+
     def export(self, path: str) -> None:
         """Write both parts as a standard MIDI file. Raises StoreError."""
         write_performance(

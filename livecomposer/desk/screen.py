@@ -8,7 +8,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from livecomposer.instrument.records import FLAG_CLICK, FLAG_EXTERNAL, FLAG_HELD, FLAG_MUTED, ROLE_NAMES, unpack
+from livecomposer.instrument.records import (
+    FLAG_CLICK,
+    FLAG_EXTERNAL,
+    FLAG_HELD,
+    FLAG_MUTED,
+    ROLE_NAMES,
+    unpack,
+)
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.music.theory import spell
 
@@ -70,6 +77,12 @@ class Screen:
         """A line that stays."""
         self._print(("\r\x1b[K" if self._drawn else "") + text + "\n")
         self._drawn = False
+
+    def end_line(self) -> None:
+        """Leave the cursor below the status line."""
+        if self._drawn:
+            self._print("\n")
+            self._drawn = False
 
     def draw(self, state: State) -> None:
         """The status, if it is time."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from livecomposer.agents.protocol import Agent, Choice, Steps
-from livecomposer.instrument.records import Recorder
+from livecomposer.instrument.records import NOTHING_REACHED, Recorder
 from livecomposer.ratings.credit import GRACE_S, Credit
 
 REMEMBERED = 256  # ratings that can be taken back
@@ -110,7 +110,7 @@ class Learning:
         number = self.ratings
         self.ratings += 1
         self._given.append(self.credit.give(reached, value))
-        self._recorder.rating(turn_ns, t_pressed, number, source, value, gap)
+        self._recorder.rating(turn_ns, t_pressed, number, source, value, gap if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()

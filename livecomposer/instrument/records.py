@@ -16,7 +16,7 @@ COMMAND_TEXT_BYTES = 31
 _INPUT = struct.Struct("<qBB")  # t_in, port, length; then the bytes
 _OUTPUT = struct.Struct("<qiBB")  # due, step, by (0 player, 1 agent, 2 click, 3 release), length; then the bytes
 _DECISION = struct.Struct("<BBHiqqqff")  # head, flags (1 late), action, step, in, decided, sent, value, prior
-_RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (-1: inside a phrase)
+_RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (-1: inside a phrase, or NOTHING_REACHED)
 _CREDIT = struct.Struct("<iBif")  # rating, head, step, weight
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
@@ -33,6 +33,7 @@ COMMANDS = (
     "key_next", "in_lost", "out_lost",
 )  # fmt: skip
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
+NOTHING_REACHED = -2  # the phrase of a rating that no note was there for
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
 _MAX_INPUT = PAYLOAD_BYTES - _INPUT.size
 

@@ -260,4 +260,4 @@ def _one(names: Sequence[str], preferred: Sequence[str], pattern: str, what: str
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names) or "nothing"
+    return ", ".join(f'"{name}"' for name in names) or "none at all"

@@ -280,7 +280,7 @@ def test_midi_that_hangs_and_a_pattern_that_matches_nothing(answers, monkeypatch
     assert lines(checks.check_midi()) == [
         "fail  MIDI ALSA: no answer within 5 s; restart ALSA, or `play` hangs as well",
         "ok    MIDI JACK: answers: 1 input, 0 outputs, used by play",
-        'fail  MIDI choice: no MIDI output matches "moog"; found: nothing; plug it in or use --virtual',
+        'fail  MIDI choice: no MIDI output matches "moog"; found: none at all; plug it in or use --virtual',
         f'ok    keyboard: "{KEYS}"',
         "warn  synth: none found; plug one in; till then the built-in sound plays",
     ]

@@ -69,7 +69,7 @@ def test_what_was_asked_for_must_be_there(no_midi, asked):
 
 def test_a_pattern_that_matches_nothing(plug):
     plug([KEYS], [])
-    with pytest.raises(PortNotFound, match=r'^no MIDI output matches "moog"; found: nothing; plug it in or use'):
+    with pytest.raises(PortNotFound, match=r'^no MIDI output matches "moog"; found: none at all; plug it in or use'):
         wiring.choose(Settings(midi_out="moog"), PROFILES)
 
 

@@ -116,3 +116,24 @@ def test_two_performances_do_not_touch_each_other(role):
     alone = run({"role": role}, sequence)
     run({"role": "solo", "tempo": 300.0}, sequence)
     assert run({"role": role}, sequence) == alone
+
+
+@given(shapes, steps)
+@settings(max_examples=150, deadline=None)
+def test_a_muted_agent_and_lifted_hands_leave_silence(shape, sequence):
+    """Without any release: every note has its own end."""
+    p = Performance(Settings(seed=5, **shape))
+    t, sent = 0, []
+    for wait, entry in sequence:
+        t += wait * MS
+        sent += p.advance(t - 1)
+        enter(p, t, entry)
+    for name, value in (("mute", 1), ("click", 0)):
+        p.command(t, name, value)
+    for note in range(128):
+        for channel in range(16):
+            p.receive(t, bytes((0x80 | channel, note, 0)))
+    for channel in range(16):
+        p.receive(t, bytes((0xB0 | channel, 64, 0)))
+    sent += p.advance(t + 20_000 * MS)
+    assert [key for key in unfinished(sent) if key[1] >= 0] == []
