@@ -61,6 +61,7 @@ class Settings:
     )
     # learning
     agent: str = _setting("q", "how it learns", choices=("q",))
+    policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)

@@ -7,8 +7,8 @@ from livecomposer.music.actions import LEANING
 from livecomposer.music.context import HEADS
 
 
-def make_agents(name: str, seed: int) -> list[Agent]:
+def make_agents(name: str, policy: str, seed: int) -> list[Agent]:
     """One agent per head (rhythm, melody, harmony). Raises SettingsError for an unknown name."""
     if name == "q":
-        return [QAgent(spec, QSettings(), LEANING[spec.name], seed) for spec in HEADS]
+        return [QAgent(spec, QSettings(policy=policy), LEANING[spec.name], seed) for spec in HEADS]
     raise SettingsError(f"agent = {name!r} is not known; there is: q")

@@ -94,3 +94,11 @@ def test_undo_takes_back_256_ratings_and_says_when_there_is_none():
     for i in range(300):
         learning.rate(i, i, 1.0, 0, False)
     assert [learning.undo() for _ in range(258)] == [True] * 256 + [False] * 2
+
+
+def test_the_policy_is_a_setting():
+    """ε-greedy at adventure 0 always does the same in the same state; softmax does not."""
+    greedy = Performance(Settings(role="solo", seed=1, policy="epsilon-greedy", adventure=0.0))
+    steps = {msg[1] for _, msg in greedy.advance(20_000 * MS) if msg[0] == 0x91}
+    drawn = Performance(Settings(role="solo", seed=1, adventure=0.5))
+    assert len(steps) < len({msg[1] for _, msg in drawn.advance(20_000 * MS) if msg[0] == 0x91})
