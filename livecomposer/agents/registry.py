@@ -7,7 +7,7 @@ from livecomposer.music.actions import LEANING
 from livecomposer.music.context import HEADS
 
 
-def make_agents(name: str, policy: str, seed: int) -> list[Agent]:
+def make_agents(name: str, seed: int, policy: str = "softmax") -> list[Agent]:
     """One agent per head (rhythm, melody, harmony). Raises SettingsError for an unknown name."""
     if name == "q":
         return [QAgent(spec, QSettings(policy=policy), LEANING[spec.name], seed) for spec in HEADS]

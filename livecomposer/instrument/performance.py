@@ -93,7 +93,7 @@ class Performance:
         self.key: Key = parse_key(settings.key)
         self.ladder = Ladder(self.key.tonic, self.key.intervals)
         self.bar_ticks = settings.beats_per_bar * TICKS_PER_BEAT
-        agents = make_agents(settings.agent, settings.policy, settings.seed)
+        agents = make_agents(settings.agent, settings.seed, settings.policy)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, agents)
         for agent in agents:
