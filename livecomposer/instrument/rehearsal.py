@@ -1,8 +1,8 @@
 """Keeps the path of a note warm: a scratch performance answers a key now and then while the player rests.
 
 A path that has not been used for 20 ms is out of the processor's caches: from callback to sent it takes 200 µs in the
-median, rehearsed 86 (``livecomposer bench latency``, in process, idle learner). The loop calls ``note`` in its slack, once
-a millisecond while somebody plays (0.12 ms each, 12 % of one core), never otherwise; every 5 ms gives nothing.
+median, rehearsed 86 (``livecomposer bench latency``, in process, idle learner). The loop calls ``note`` in its slack,
+once a millisecond while somebody plays (0.12 ms each, 12 % of one core), never otherwise; every 5 ms gives nothing.
 """
 
 import time
