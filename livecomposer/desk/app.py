@@ -49,7 +49,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.screen = Screen(settings.plain)
-        self.state = State(key_names=_key_names())
+        self.state = State(key_names=_key_names(settings.key))
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
@@ -90,6 +90,7 @@ class Desk:
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
+        self._key = parse_key(settings.key).label
         self._hinted = False
         self._long: list[Any] = []
 
@@ -265,6 +266,9 @@ class Desk:
         elif state.role != self._role:
             self._role = state.role
             self.hands.role(state.role, bar_ns)
+        elif state.key != self._key:
+            self._key = state.key
+            self.hands.key(parse_key(state.key))
 
     def _take_said(self) -> list[str]:
         said = []
@@ -408,9 +412,11 @@ class Desk:
             self.code = self.code or 2
 
 
-def _key_names() -> dict[tuple[int, int], str]:
-    """The label of a key by tonic and pitch classes, as BEAT records carry them."""
-    names: dict[tuple[int, int], str] = {}
+def _key_names(chosen: str = "C major") -> dict[tuple[int, int], str]:
+    """The label of a key by tonic and pitch classes, as BEAT records carry them; ``chosen`` may be one of its own."""
+    key = parse_key(chosen)
+    classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
+    names: dict[tuple[int, int], str] = {(key.tonic, classes): key.label}
     for tonic in range(12):
         for scale, intervals in SCALES.items():
             classes = sum(1 << (tonic + i) % 12 for i in intervals)

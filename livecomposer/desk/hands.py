@@ -14,6 +14,7 @@ from livecomposer.instrument import inbox
 from livecomposer.instrument.records import SOURCES
 from livecomposer.midi.messages import CC_SUSTAIN
 from livecomposer.music.player import VirtualPlayer
+from livecomposer.music.theory import Key
 
 KEY_NS = 300_000_000
 KEYS, VIRTUAL = SOURCES.index("keys"), SOURCES.index("virtual")
@@ -59,6 +60,10 @@ class Hands(threading.Thread):
     def role(self, role: str, bar_ns: int) -> None:
         """The instrument has changed its role: the virtual player plays to it from the bar at ``bar_ns``."""
         self._asked.put(("role", (role, bar_ns)))
+
+    def key(self, key: Key) -> None:
+        """The instrument has changed its key: the virtual player follows."""
+        self._asked.put(("key", key))
 
     @property
     def virtual(self) -> bool:
@@ -107,6 +112,8 @@ class Hands(threading.Thread):
                 player.resume(self._planned_s)
         elif what == "human":
             self._take_over()
+        elif what == "key":
+            player.set_key(value)
         else:
             role, bar_ns = value
             player.release()

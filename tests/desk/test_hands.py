@@ -121,3 +121,15 @@ def test_a_computer_key_stops_the_virtual_player_first():
     assert not hands.virtual
     assert hands.said == ["You play: the virtual player has stopped."]
     assert pipe.midi() == [bytes((0x90, 60, 90))]
+
+
+def test_the_virtual_player_follows_the_key():
+    hands, pipe = connected(VirtualPlayer("duet", parse_key("C major"), 140.0, 1))
+    hands.begin(S)
+    drain(hands)
+    hands.key(parse_key("F# major"))
+    drain(hands)
+    for i in range(400):
+        hands._play(S + i * 20_000_000)
+    notes = {msg[1] % 12 for msg in pipe.midi() if msg[0] & 0xF0 == 0x90}
+    assert notes and notes <= {6, 8, 10, 11, 1, 3, 5}
