@@ -1,6 +1,6 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|bench``; each command's work is in its own module, imported when it is chosen.
+``livecomposer play|ports|doctor|learn|practice|bench``; each command's work is in its own module, imported when it is chosen.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,6 +57,13 @@ def _run(args: argparse.Namespace) -> int:
 
         refuse_wedged(args.api or "")
         return learn_command(args.midi_in or "", args.api or "", args.name or "")
+    if args.command == "practice":
+        from livecomposer.desk.wiring import prepare_cache
+
+        prepare_cache()
+        from livecomposer.practice import practice_command
+
+        return practice_command(args)
     from livecomposer import bench
 
     return bench.run(args)
@@ -87,10 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
+    practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")
+    practice.add_argument("--minutes", type=float, default=0.0, help="end after so many minutes (0: no limit)")
+    practice.add_argument("--seed", type=int, default=1, help="same seed, same steps: same prior (default: 1)")
+    practice.add_argument("--out", default="prior.npz", help="where to write it (default: prior.npz)")
+    practice.add_argument("--rules", help="a TOML file with weights of the rules")
+    practice.add_argument("--resume", action="store_true", help="go on from what --out holds")
+    practice.add_argument("--plot", metavar="PNG", help="the learning curve as a picture")
+    practice.add_argument("--json", action="store_true", help="for programs")
     bench = commands.add_parser("bench", help="measure; each bench compares in one run")
     bench.add_argument("bench", choices=BENCHES)
     bench.add_argument("--json", action="store_true", help="for programs")
     bench.add_argument("--short", action="store_true", help="fewer repetitions (for CI)")
+    bench.add_argument("--out", metavar="DIR", help="music: keep what was played as .mid files")
     return parser
 
 

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from livecomposer.errors import SettingsError
+from livecomposer.music.chart import parse_changes
+from livecomposer.music.metre import parse_metre
 from livecomposer.music.theory import parse_key
 
 ROLES = ("harmonize", "duet", "answer", "solo")
+PARTS = ("line", "comp", "bass")
 PROJECT_FILE = "livecomposer.toml"
 USER_FILE = "settings.toml"
 
@@ -37,11 +40,19 @@ class Settings:
 
     # music
     role: str = _setting("duet", "what the agent does", choices=ROLES)
-    key: str = _setting("C major", 'key and scale, such as "D dorian"')
+    key: str = _setting("C major", 'key and scale, such as "D dorian", or "auto": follow the player')
     tempo: float = _setting(112.0, "beats per minute", low=30.0, high=300.0)
-    beats_per_bar: int = _setting(4, "beats in a bar", low=2, high=12)
+    metre: str = _setting("4/4", "beats in a bar, such as 3/4, 6/8, 5/4, 7/8")
+    changes: str = _setting("", 'chords to play over, "| Dm7 | G7 | Cmaj7 | % |", or "capture 4": your first 4 bars')
+    split: int = _setting(-1, "keys below this note steer the harmony (-1: by ear, 0: none)", low=-1, high=127)
     low: int = _setting(48, "lowest note the agent plays (MIDI number)", low=0, high=115)
     high: int = _setting(84, "highest note the agent plays (MIDI number)", low=12, high=127)
+    part: str = _setting("line", "in duet: a line, chords in time, or a bass", choices=PARTS)
+    scale_mask: bool = _setting(True, "notes outside the scale only by the knob outside")
+    outside: float = _setting(0.0, "chromatic approach notes, 0 to 1", low=0.0, high=1.0)
+    swing: float = _setting(0.0, "how late off-beat eighths come, 0 even to 1 triplet", low=0.0, high=1.0)
+    humanise: float = _setting(0.0, "loose timing and touch, 0 to 1", low=0.0, high=1.0)
+    articulation: float = _setting(0.92, "how much of a note's length sounds", low=0.2, high=1.0)
     keep: str = _setting("top", "in harmonize your key stays the top or the bottom", choices=("top", "bottom"))
     trade_bars: int = _setting(0, "in answer: trade this many bars (0: a call ends when you pause)", low=0, high=16)
     # under the fingers
@@ -62,6 +73,8 @@ class Settings:
     # learning
     agent: str = _setting("q", "how it learns", choices=("q",))
     policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
+    prior: str = _setting("shipped", "what it knows before you rate: shipped, none, or a model file of practice")
+    theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)
@@ -90,6 +103,13 @@ class Settings:
                 "set them at least 12 apart"
             )
 
+        parse_changes(self.changes, parse_metre(self.metre))
+
+    @property
+    def first_key(self) -> str:
+        """The key to begin in: the one set, or C major until the player's has been heard."""
+        return "C major" if self.key == "auto" else self.key
+
     def with_(self, **changes: Any) -> "Settings":
         """A copy with some settings changed (checked again)."""
         return replace(self, **changes)
@@ -113,8 +133,10 @@ def check(name: str, value: Any) -> None:
     if not fits:
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
         raise SettingsError(f"{flag_of(name)} = {value!r} is not {words[wanted]}")
-    if name == "key":
+    if name == "key" and value != "auto":
         parse_key(value)
+    elif name == "metre":
+        parse_metre(value)
     if "choices" in limits and value not in limits["choices"]:
         raise SettingsError(
             f"{flag_of(name)} = {value!r} is not one of {', '.join(c or 'automatic' for c in limits['choices'])}"

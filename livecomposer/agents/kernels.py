@@ -14,22 +14,24 @@ def new_rng(*seeds: int) -> np.ndarray:
     return np.random.SeedSequence([seed % 2**63 for seed in seeds]).generate_state(1, np.uint64)
 
 
-# π(a|s) = exp(Q(s,a)/τ) / Σ_b exp(Q(s,b)/τ) over the actions b with mask 1 (Sutton & Barto 2018, eq. 2.11)
-@njit("int64(float64[:,::1], int64, uint8[::1], float64, uint64[::1])", cache=True)
-def softmax_decide(q, state, mask, temperature, rng):
-    """Draw an action; -1 if the mask allows none. A value that is not finite is never drawn while another is."""
+# π(a|s) = exp([Q(s,a) + u·ln π₀(a)]/τ) / Σ_b exp([Q(s,b) + u·ln π₀(b)]/τ) over the actions b with mask 1
+# (softmax: Sutton & Barto 2018, eq. 2.11; Q beside a prior policy: Jaques et al. 2017, eq. 8)
+@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
+def softmax_decide(q, state, mask, prior, unit, temperature, rng):
+    """Draw an action; -1 if the mask allows none. ``prior`` float64[actions] are logits, ``unit`` what one of them
+    is worth in rewards. A value that is not finite is never drawn while another is."""
     n = q.shape[1]
     best = -np.inf
     for a in range(n):
-        if mask[a] == 1 and best < q[state, a] < np.inf:
-            best = q[state, a]
+        if mask[a] == 1 and best < q[state, a] + unit * prior[a] < np.inf:
+            best = q[state, a] + unit * prior[a]
     total = 0.0
     last = -1
     for a in range(n):
         if mask[a] == 1:
             if last < 0:
                 last = a
-            x = q[state, a] - best
+            x = q[state, a] + unit * prior[a] - best
             if x <= 0.0:
                 total += np.exp(x / temperature)
     z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
@@ -40,7 +42,7 @@ def softmax_decide(q, state, mask, temperature, rng):
     left = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16 * total
     for a in range(n):
         if mask[a] == 1:
-            x = q[state, a] - best
+            x = q[state, a] + unit * prior[a] - best
             if x <= 0.0:
                 last = a
                 left -= np.exp(x / temperature)
@@ -49,10 +51,11 @@ def softmax_decide(q, state, mask, temperature, rng):
     return last
 
 
-# with probability ε any allowed action, else argmax_a Q(s,a), the first of equals (Sutton & Barto 2018, section 2.2)
-@njit("int64(float64[:,::1], int64, uint8[::1], float64, uint64[::1])", cache=True)
-def epsilon_greedy_decide(q, state, mask, epsilon, rng):
-    """Draw an action; -1 if the mask allows none. A NaN value is never the greatest."""
+# with probability ε any allowed action, else argmax_a [Q(s,a) + u·ln π₀(a)], the first of equals
+# (Sutton & Barto 2018, section 2.2)
+@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
+def epsilon_greedy_decide(q, state, mask, prior, unit, epsilon, rng):
+    """Draw an action; -1 if the mask allows none; ``prior`` and ``unit`` as above. NaN is never the greatest."""
     n = q.shape[1]
     allowed = 0
     best = -np.inf
@@ -60,9 +63,10 @@ def epsilon_greedy_decide(q, state, mask, epsilon, rng):
     for a in range(n):
         if mask[a] == 1:
             allowed += 1
-            if greedy < 0 or q[state, a] > best:
+            x = q[state, a] + unit * prior[a]
+            if greedy < 0 or x > best:
                 greedy = a
-                best = q[state, a] if q[state, a] == q[state, a] else -np.inf
+                best = x if x == x else -np.inf
     z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
     rng[0] = z
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -22,7 +22,7 @@ class Steps:
         Rows in use; ``first`` is the number that row 0 had when nothing had been dropped yet.
     state, action : int64[capacity]
     reward : float64[capacity]
-        Credit that ratings have given the step so far.
+        What the step earns by the rules, and the credit that ratings have given it so far.
     t_ns : int64[capacity]
         Onset.
     phrase : int64[capacity]
@@ -47,12 +47,13 @@ class Steps:
         self.mask = np.zeros((capacity, spec.n_actions), dtype=np.uint8)
         self.features = np.zeros((capacity, spec.n_features), dtype=np.float32)
 
-    def append(self, t_ns: int, phrase: int, choice: "Choice") -> int:
-        """Add a row (there must be room: see ``drop_half``) and return its number, counted from the first ever."""
+    def append(self, t_ns: int, phrase: int, choice: "Choice", reward: float = 0.0) -> int:
+        """Add a row (there must be room: see ``drop_half``) and return its number, counted from the first ever;
+        ``reward`` is what it earns by itself."""
         i = self.n
         self.state[i] = choice.state
         self.action[i] = choice.action
-        self.reward[i] = 0.0
+        self.reward[i] = reward
         self.t_ns[i] = t_ns
         self.phrase[i] = phrase
         self.terminated[i] = 0
@@ -77,13 +78,19 @@ class Steps:
 
 
 class Choice(NamedTuple):
-    """One head's decision with what it was based on (``Steps.append`` copies mask and features)."""
+    """One head's decision with what it was based on (``Steps.append`` copies mask and features) and the logit that
+    the prior gave it."""
 
     state: int
     action: int
     mask: np.ndarray
     features: np.ndarray
     late: bool
+    prior: float
+
+    def kept(self) -> "Choice":
+        """With mask and features of its own: the arrays it was made with are used again."""
+        return self._replace(mask=self.mask.copy(), features=self.features.copy())
 
 
 class Agent(Protocol):
@@ -91,8 +98,9 @@ class Agent(Protocol):
 
     spec: HeadSpec
 
-    def act(self, state: int, features: np.ndarray, mask: np.ndarray) -> int:
-        """Choose an action with mask 1. Hot: microseconds, no allocation."""
+    def act(self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray) -> int:
+        """Choose an action with mask 1; ``prior`` float64[n_actions] is what is known of each before any rating, as
+        logits. Hot: microseconds, no allocation."""
 
     def value(self, state: int, action: int) -> float:
         """What it thinks the choice is worth, in rewards (for the record; slack)."""

@@ -22,29 +22,30 @@ class QSettings:
     alpha: float = 0.05  # step size, 0 to 1 (`bench listener`; 0.2 follows the noise of 150 presses)
     gamma: float = 0.3  # discount: how much the notes that follow count, 0 to 1
     policy: str = "softmax"  # "softmax" or "epsilon-greedy"
-    temperature: float = 0.02  # of the softmax at adventure 0.5, reward units
+    temperature: float = 0.02  # of the softmax at adventure 0.5, and so what a nat of the prior is worth, reward units
     epsilon: float = 0.1  # of ε-greedy at adventure 0.5
     sweeps: int = 4  # passes over the remembered steps in one job
 
 
 class QAgent:
-    """Q-learning over ``spec``; ``leaning`` float64[n_actions] is what each action earns by itself, and so what every
-    state starts from."""
+    """Q-learning over ``spec``, beside a prior: the table holds what ratings have added to it, at first nothing.
 
-    def __init__(self, spec: HeadSpec, hyper: QSettings, leaning: np.ndarray, seed: int) -> None:
+    Steps that nobody rates therefore leave the prior as it is, and ratings without a taste in them average to nothing.
+    """
+
+    def __init__(self, spec: HeadSpec, hyper: QSettings, seed: int) -> None:
         self.spec = spec
         self.hyper = hyper
-        self._leaning = np.asarray(leaning, dtype=np.float64)
-        self.base = np.tile(self._leaning, (spec.n_states, 1))
+        self.base = np.zeros((spec.n_states, spec.n_actions))
         self.q = self.base.copy()
         self.rng = new_rng(seed, *spec.name.encode())
         self._decide = softmax_decide if hyper.policy == "softmax" else epsilon_greedy_decide
         self._heat = 0.0
         self.explore(0.5)
 
-    def act(self, state: int, features: np.ndarray, mask: np.ndarray) -> int:
+    def act(self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray) -> int:
         """An action with mask 1, or -1 if there is none."""
-        return self._decide(self.q, state, mask, self._heat, self.rng)
+        return self._decide(self.q, state, mask, prior, self.hyper.temperature, self._heat, self.rng)
 
     def value(self, state: int, action: int) -> float:
         """Q(s, a)."""
@@ -59,8 +60,7 @@ class QAgent:
 
     def observe(self, steps: Steps, i: int) -> None:
         """One update from row ``i``."""
-        action = int(steps.action[i])
-        reward = float(steps.reward[i] + self._leaning[action])
+        action, reward = int(steps.action[i]), float(steps.reward[i])
         after = -1 if steps.terminated[i] else int(steps.state[i + 1])
         hyper = self.hyper
         q_update(self.q, int(steps.state[i]), action, reward, after, steps.mask[i + 1], hyper.alpha, hyper.gamma)
@@ -73,7 +73,7 @@ class QAgent:
         """Sweeps over the first ``n`` rows; the closure owns what can still change."""
         base = self.base  # replaced, never written in place
         states, actions, masks = steps.state[:n], steps.action[:n], steps.mask[:n]  # rows once written stay
-        rewards = steps.reward[:n] + self._leaning[actions]
+        rewards = steps.reward[:n].copy()
         terminated = steps.terminated[:n].copy()
         hyper = self.hyper
 

@@ -8,6 +8,8 @@ import json
 from argparse import Namespace
 from importlib import import_module
 
+from livecomposer.errors import SettingsError
+
 
 def run(args: Namespace) -> int:
     """Run ``args.bench`` and print a table or one JSON object; returns 0, or 1 if the report is not ok."""
@@ -16,7 +18,10 @@ def run(args: Namespace) -> int:
 
     prepare_cache()
     bench = import_module(f"livecomposer.bench.{args.bench}")
-    report = {"bench": args.bench, "short": args.short, **bench.measure(args.short)}
+    kept = {"out": args.out} if args.out else {}
+    if kept and args.bench != "music":
+        raise SettingsError(f"bench {args.bench} keeps no files; leave out --out")
+    report = {"bench": args.bench, "short": args.short, **bench.measure(args.short, **kept)}
     if args.json:
         print(json.dumps(report))
     else:

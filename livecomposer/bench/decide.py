@@ -3,7 +3,9 @@
 Keys of the report: ``machine``; ``ok`` (always True); ``timer_us``: what an empty measurement takes (contained in all
 others); a spread ``{n, p50, p99, max}`` in µs each for ``decide`` (softmax over one head), ``update`` (one Q update),
 ``decide_update`` (both), ``oracle_decide``, ``oracle_update``, ``oracle_decide_update`` (the same in numpy),
-``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context``, ``act`` (``QAgent.act``), ``receive``
+``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context`` and ``..._prior`` of each,
+``act`` (``QAgent.act``),
+``event`` (perceive and the three decisions of one event of the line, with rules and context), ``receive``
 (``Performance.receive`` of a note_on in harmonize, no driver: thru, decision, added notes, all of the slack);
 ``solo_x``: how many times real time a solo runs in virtual time.
 """
@@ -23,13 +25,16 @@ NOTES, SHORT_NOTES = 5_000, 500
 SOLO_S, SHORT_SOLO_S = 600, 60
 KERNELS = (
     "decide", "oracle_decide", "update", "oracle_update", "decide_update", "oracle_decide_update", "epsilon_greedy",
-    "rhythm_context", "melody_context", "harmony_context", "act",
+    "rhythm_context", "rhythm_prior", "melody_context", "melody_prior", "harmony_context", "harmony_prior", "act",
+    "event",
 )  # fmt: skip
 LABELS = {
     "decide": "decide (softmax)", "oracle_decide": "  numpy", "update": "update (Q-learning)",
     "oracle_update": "  numpy", "decide_update": "decide + update", "oracle_decide_update": "  numpy",
     "epsilon_greedy": "decide (ε-greedy)", "rhythm_context": "context of rhythm",
     "melody_context": "context of melody", "harmony_context": "context of harmony", "act": "QAgent.act",
+    "rhythm_prior": "prior of rhythm", "melody_prior": "prior of melody", "harmony_prior": "prior of harmony",
+    "event": "an event: perceive, three decisions",
 }  # fmt: skip
 
 
@@ -86,10 +91,14 @@ def oracle_update(
 
 def _cases() -> dict[str, Callable[[], object]]:
     from livecomposer.agents import kernels
+    from livecomposer.agents.prior import load_prior
     from livecomposer.agents.registry import make_agents
-    from livecomposer.music import context as heads
+    from livecomposer.instrument.performance import Performance
+    from livecomposer.music import context, heads
     from livecomposer.music.actions import Ladder
     from livecomposer.music.context import MELODY
+    from livecomposer.music.metre import parse_metre
+    from livecomposer.settings import Settings
 
     agent = make_agents("q", 7)[MELODY]
     spec = agent.spec
@@ -111,7 +120,7 @@ def _cases() -> dict[str, Callable[[], object]]:
     def decide_update() -> None:
         i = step()
         state = states[i]
-        action = kernels.softmax_decide(q, state, mask, heat, rng)
+        action = kernels.softmax_decide(q, state, mask, none, 0.02, heat, rng)
         kernels.q_update(q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
 
     def oracle_decide_update() -> None:
@@ -120,23 +129,39 @@ def _cases() -> dict[str, Callable[[], object]]:
         action = oracle_decide(plain_q, state, mask, heat, plain_rng)
         oracle_update(plain_q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
 
-    ladder = Ladder(0, (0, 2, 4, 5, 7, 9, 11))
-    row_ = heads.new_context(4)
-    row_[heads.PLAYER_NOTE] = 64
-    room = [(np.zeros(h.n_features, dtype=np.float32), np.zeros(h.n_actions, dtype=np.uint8)) for h in heads.HEADS]
+    ladder = Ladder(0, (0, 2, 4, 5, 7, 9, 11)).row
+    own, world = context.new_own(), context.new_world(parse_metre("4/4"), 48, 84)
+    context.hear(world, 0, 64)
+    specs = context.HEADS
+    room = [(np.zeros(h.n_features, dtype=np.float32), np.zeros(h.n_actions, dtype=np.uint8)) for h in specs]
+    weights = load_prior("shipped").weights
+    rows_ = [np.zeros(n, dtype=np.int64) for n in heads.N_ACTIVE]
+    values = [np.zeros(h.n_actions) for h in specs]
+    line = Performance(Settings(role="solo", seed=7)).line
+    none = np.zeros(spec.n_actions)
+
+    def event() -> None:
+        """Perceive, three decisions, rules and context of one event of the line."""
+        line.extend(int(line.own[context.TICK]) + 1, False)
+        line.events.clear()
+
     return {
         "timer": lambda: None,
-        "decide": lambda: kernels.softmax_decide(q, states[step()], mask, heat, rng),
+        "decide": lambda: kernels.softmax_decide(q, states[step()], mask, none, 0.02, heat, rng),
         "oracle_decide": lambda: oracle_decide(plain_q, states[step()], mask, heat, plain_rng),
         "update": lambda: kernels.q_update(q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
         "oracle_update": lambda: oracle_update(plain_q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
         "decide_update": decide_update,
         "oracle_decide_update": oracle_decide_update,
-        "epsilon_greedy": lambda: kernels.epsilon_greedy_decide(q, states[step()], mask, 0.1, rng),
-        "rhythm_context": lambda: heads.rhythm_context(row_, *room[0]),
-        "melody_context": lambda: heads.melody_context(row_, ladder.notes, ladder.rung, 0, 48, 84, *room[1]),
-        "harmony_context": lambda: heads.harmony_context(row_, 64, 0, *room[2]),
-        "act": lambda: agent.act(states[step()], features, mask),
+        "epsilon_greedy": lambda: kernels.epsilon_greedy_decide(q, states[step()], mask, none, 0.02, 0.1, rng),
+        "rhythm_context": lambda: heads.rhythm_context(own, world, *room[0]),
+        "melody_context": lambda: heads.melody_context(own, world, ladder, *room[1]),
+        "harmony_context": lambda: heads.harmony_context(own, world, ladder, 64, *room[2]),
+        "rhythm_prior": lambda: heads.rhythm_prior(own, world, weights[0], room[0][1], rows_[0], values[0]),
+        "melody_prior": lambda: heads.melody_prior(own, world, ladder, weights[1], room[1][1], rows_[1], values[1]),
+        "harmony_prior": lambda: heads.harmony_prior(own, world, ladder, 64, weights[2], rows_[2], values[2]),
+        "act": lambda: agent.act(states[step()], features, mask, none),
+        "event": event,
     }
 
 

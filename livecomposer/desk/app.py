@@ -27,6 +27,7 @@ from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
 from livecomposer.midi.profiles import load_profiles
+from livecomposer.music.metre import parse_metre
 from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import SCALES, Key, parse_key
 from livecomposer.quiet import hush_libraries
@@ -49,7 +50,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.screen = Screen(settings.plain)
-        self.state = State(key_names=_key_names(settings.key))
+        self.state = State(key_names=_key_names(settings.first_key))
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
@@ -71,11 +72,12 @@ class Desk:
             check_writable(path)
         self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
         self.keyboard = Keyboard()
+        self.metre = parse_metre(settings.metre)
         player = None
         if self.plan.virtual_player:
             player = VirtualPlayer(
-                settings.role, parse_key(settings.key), settings.tempo, settings.seed,
-                beats_per_bar=settings.beats_per_bar,
+                settings.role, parse_key(settings.first_key), settings.tempo,
+                settings.seed, bar_quarters=self.metre.bar_ticks / 12,
             )  # fmt: skip
         self.hands = Hands(self.keyboard, player, settings.player_channel - 1)
         self.ready = False
@@ -90,7 +92,7 @@ class Desk:
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
-        self._key = parse_key(settings.key).label
+        self._key = parse_key(settings.first_key).label
         self._hinted = False
         self._long: list[Any] = []
 
@@ -158,7 +160,8 @@ class Desk:
         settings = plan.settings
         if state.role:
             settings = settings.with_(
-                role=state.role, key=state.key, tempo=min(max(state.tempo, 30.0), 300.0), count_in=False,
+                role=state.role, key="auto" if self.settings.key == "auto" else state.key,
+                tempo=min(max(state.tempo, 30.0), 300.0), count_in=False,
                 held=bool(state.flags & FLAG_HELD), click=bool(state.flags & FLAG_CLICK),
             )  # fmt: skip
         return Wiring(
@@ -174,7 +177,7 @@ class Desk:
         records = self.reader.read()
         for record in records:
             self.kept.take(record)
-            self.state.take(record, self.settings.beats_per_bar)
+            self.state.take(record, self.metre)
             if record.kind in (Kind.STATUS, Kind.CHUNK):
                 self._collect(record)
             elif record.kind == Kind.BEAT:
@@ -255,7 +258,7 @@ class Desk:
         if not self.hands.virtual:
             return
         beat_ns = 60e9 / state.tempo
-        bar_ticks = self.settings.beats_per_bar * 12
+        bar_ticks = self.metre.bar_ticks
         bar = -(-(state.tick + 12) // bar_ticks) * bar_ticks
         if state.role in ("harmonize", "answer"):  # there the agent follows: no bar line to wait for
             bar = state.tick + 12

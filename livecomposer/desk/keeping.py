@@ -7,6 +7,7 @@ from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RE
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi.files import write_performance
 from livecomposer.midi.messages import is_channel_message
+from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
 
 
@@ -71,5 +72,5 @@ class Kept:
         write_performance(
             path, self.player, self.agent,
             tempo_changes=self.tempi or [(0.0, self.settings.tempo)], ratings=self.ratings,
-            beats_per_bar=self.settings.beats_per_bar,
+            metre=parse_metre(self.settings.metre),
         )  # fmt: skip

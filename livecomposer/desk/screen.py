@@ -17,6 +17,7 @@ from livecomposer.instrument.records import (
     unpack,
 )
 from livecomposer.instrument.ring import Kind, Record
+from livecomposer.music.metre import Metre
 from livecomposer.music.theory import spell
 
 LINE_S = 0.1
@@ -48,13 +49,13 @@ class State:
     tick: int = 0
     key_names: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def take(self, record: Record, beats_per_bar: int) -> None:
+    def take(self, record: Record, metre: Metre) -> None:
         """Follow a record."""
         if record.kind == Kind.BEAT:
             tick, self.tempo, tonic, self.phase, classes, role, self.flags = unpack(record)
             self.role = ROLE_NAMES[role]
             self.beat_ns, self.tick = record.t_ns, tick
-            self.beat = tick // 12 % beats_per_bar + 1
+            self.beat = tick // metre.unit_ticks % metre.units + 1
             self.key = self.key_names.get((tonic, classes)) or spell(tonic)
         elif record.kind == Kind.LEDGER:
             _, self.notes, self.p50_ms, self.p99_ms, self.max_ms, self.misses, self.malformed = unpack(record)

@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,6 +93,16 @@ def choose(settings: Settings, profiles: list[Profile]) -> Plan:
     )  # fmt: skip
 
 
+def _kernels() -> int:
+    """A number that changes with the sources of the kernels: numba does not see that a callee in another file has."""
+    package = Path(__file__).parent.parent
+    crc = 0
+    for folder in ("music", "agents", "ratings"):
+        for path in sorted((package / folder).glob("*.py")):
+            crc = zlib.crc32(path.read_bytes(), crc)
+    return crc
+
+
 def prepare_cache() -> bool:
     """Give numba a folder it can write to (an installed package may be read-only), before any child imports it.
 
@@ -102,7 +113,7 @@ def prepare_cache() -> bool:
     from livecomposer import __version__
 
     if "NUMBA_CACHE_DIR" not in os.environ:
-        tail = f"numba-{__version__}-py{sys.version_info[0]}{sys.version_info[1]}"
+        tail = f"numba-{__version__}-{_kernels():08x}-py{sys.version_info[0]}{sys.version_info[1]}"
         usual = Path(platformdirs.user_cache_dir("livecomposer", appauthor=False)) / tail
         # The user's number in the name: what lies in a cache is run, so nobody else's folder will do.
         spare = Path(tempfile.gettempdir()) / f"livecomposer-{os.getuid() if hasattr(os, 'getuid') else 0}-{tail}"

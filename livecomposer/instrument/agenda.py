@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 # what can be due, in the order in which a moment's entries are handled: note-offs first
-OFF, CLICK_OFF, QUIET, SENSE, BEAT, ON, CLICK = range(7)
+OFF, CLICK_OFF, QUIET, SENSE, BEAT, ON, WAITED, CLICK = range(8)
 
 VOID = -1  # a generation that no one is
 

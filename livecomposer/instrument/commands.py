@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 from livecomposer.errors import SettingsError
 from livecomposer.instrument.records import BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS, SOURCES
 from livecomposer.midi.profiles import Control
-from livecomposer.music.actions import Ladder
-from livecomposer.music.theory import Key, next_key, parse_key
+from livecomposer.music.theory import Key, next_key
 from livecomposer.settings import ROLES, check
 
 if TYPE_CHECKING:
     from livecomposer.instrument.performance import Performance
 
 Value = float | str | None
-KNOB_STEPS = {"tempo": 1.0, "level": 0.01, "adventure": 0.01}  # what one step of an endless encoder adds
+# what one step of an endless encoder adds
+KNOB_STEPS = {
+    "tempo": 1.0,
+    "level": 0.01,
+    "adventure": 0.01,
+    "outside": 0.01,
+}
 
 
 def check_command(name: str, value: Value) -> None:
@@ -28,7 +33,7 @@ def check_command(name: str, value: Value) -> None:
             check(name, value)
             if len(str(value).encode()) > COMMAND_TEXT_BYTES:
                 raise SettingsError(f"{name} = {value!r} is longer than {COMMAND_TEXT_BYTES} bytes; leave out spaces")
-    elif name in ("tempo", "adventure"):
+    elif name in ("tempo", "adventure", "outside"):
         check(name, value)
     elif name == "level":
         if isinstance(value, bool | str | None) or not 0.0 <= value <= 1.0:
@@ -47,7 +52,7 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         role = value if isinstance(value, str) else ROLES[(ROLES.index(p.turns.role) + 1) % len(ROLES)]
         p.begin_role(turn, role)
     elif name in ("key", "key_next"):
-        _set_key(p, parse_key(value) if isinstance(value, str) else next_key(p.key, 1), turn)
+        _set_key(p, value if isinstance(value, str) else next_key(p.hearing.key, 1), turn)
     elif name == "tempo":
         p.transport.set_tempo(_number(value), turn)
         p.moved_grid(turn)
@@ -67,6 +72,10 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.adventure = min(max(_number(value), 0.0), 1.0)
         for agent in learning.agents:
             agent.explore(p.adventure)
+        learning.changed = True
+    elif name == "outside":
+        p.outside = min(max(_number(value), 0.0), 1.0)
+        p.hearing.outside(p.outside)
         learning.changed = True
     elif name == "level":
         p.level = min(max(_number(value), 0.0), 1.0)
@@ -104,7 +113,7 @@ def obey_control(p: "Performance", turn: int, index: int, data2: int, t_in: int)
 
 def _turned(p: "Performance", control: Control, steps: float) -> float:
     """Where an endless encoder's ``steps`` lead, within the control's range."""
-    now = {"tempo": p.transport.tempo, "level": p.level, "adventure": p.adventure}[control.role]
+    now = {"tempo": p.transport.tempo, "level": p.level, "adventure": p.adventure, "outside": p.outside}[control.role]
     low, high = sorted((control.low, control.high))
     return min(max(now + steps * KNOB_STEPS[control.role], low), high)
 
@@ -113,8 +122,7 @@ def _number(value: Value) -> float:
     return float(value) if value is not None else 0.0
 
 
-def _set_key(p: "Performance", key: Key, turn: int) -> None:
+def _set_key(p: "Performance", key: str | Key, turn: int) -> None:
     """A new key from the next beat on; what is planned behind it is decided again."""
-    p.key = key
-    p.ladder = p.line.ladder = Ladder(key.tonic, key.intervals)
-    p.line.cut(p.part.next_beat(turn))
+    p.hearing.set_key(key)
+    p.heard_otherwise(turn)

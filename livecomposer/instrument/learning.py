@@ -63,13 +63,13 @@ class Learning:
         self._ended = 0
         self._before = (-1, 0)
 
-    def step(self, head: int, t_ns: int, phrase: int, choice: Choice) -> int:
-        """Take down a step that has just sounded and return its number."""
+    def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
+        """Take down a step that has just sounded, with what it earns by itself, and return its number."""
         table = self.steps[head]
         if table.n == table.capacity:
             self.agents[head].fold(table, table.n // 2)
             table.drop_half()
-        return table.append(t_ns, phrase, choice)
+        return table.append(t_ns, phrase, choice, reward)
 
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""

@@ -4,18 +4,28 @@
 own notes. In *harmonize* the part is silent.
 """
 
-from livecomposer.instrument.agenda import OFF, ON, Agenda
+import numpy as np
+
+from livecomposer.instrument.agenda import OFF, ON, WAITED, Agenda
 from livecomposer.instrument.clock import Transport
 from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.plan import Line, Planned
 from livecomposer.instrument.records import Recorder
 from livecomposer.instrument.roles import PHRASE_BARS, PLAY, STOPPED, Turns
 from livecomposer.instrument.voices import Voices
-from livecomposer.music.actions import TICKS_PER_BEAT
+from livecomposer.music.context import DUET, HIGH, LOW, ROLE, density, expected, strength
+from livecomposer.music.metre import parse_metre
+from livecomposer.music.rules import N_RULES
 from livecomposer.settings import Settings
 
 LEAD_NS = 30_000_000  # a beat is planned and scheduled this long before it sounds
-GATE = 0.92  # of an event's length sounds
+WAIT_NS = 25_000_000  # in a duet a note waits so long for a player who is expected to strike with it
+PLAYING_NS = 1_500_000_000  # a player who struck within this is expected on every strong beat
+OFF_STRONG = 2  # the least strength that is not a strong beat's
+TOGETHER_NS = 60_000_000  # a key so long before the agent's note was meant to come with it
+HUMAN_NS = 12_000_000  # at most so early or late, fully humanised
+HUMAN_VELOCITY = 10
+SWING_TICKS = 2  # an off-beat eighth at full swing: the last third of the beat
 SHORTEST_NS = 30_000_000
 VELOCITY_NS = 2_000_000_000
 CADENCE = 7  # the voicing with the root on top
@@ -34,19 +44,24 @@ class Part:
         Events that are on the agenda and have not sounded.
     ending : int
         Tick at which all stops, -1 if it is not to.
+    waiting : Planned or None
+        A note that is due and waits for the player to strike with it.
     """
 
     def __init__(
         self, settings: Settings, line: Line, agenda: Agenda, transport: Transport, turns: Turns, voices: Voices,
         learning: Learning, recorder: Recorder,
     ) -> None:  # fmt: skip
+        metre = parse_metre(settings.metre)
         self.line = line
         self.gen = 0
         self.pending = 0
         self.ending = -1
+        self.waiting: Planned | None = None
+        self._settings = settings
         self._channel = settings.agent_channel - 1
-        self._centre = (settings.low + settings.high) // 2
-        self._bar_ticks = settings.beats_per_bar * TICKS_PER_BEAT
+        self._bar_ticks = metre.bar_ticks
+        self._beat = metre.unit_ticks
         self._agenda = agenda
         self._transport = transport
         self._turns = turns
@@ -56,22 +71,28 @@ class Part:
         self._velocities: list[tuple[int, int]] = []
         self._level = 72
         self._replan = False
+        self.struck_ns = -PLAYING_NS  # when the player last struck a key
+        self._loose = np.random.Generator(np.random.PCG64(max(settings.seed, 0)))
 
     def next_beat(self, t_ns: int) -> int:
         """The first beat (in ticks) that is not on the agenda yet at ``t_ns``."""
-        return int(self._transport.tick_at(t_ns + LEAD_NS) // TICKS_PER_BEAT + 1) * TICKS_PER_BEAT
+        return int(self._transport.tick_at(t_ns + LEAD_NS) // self._beat + 1) * self._beat
 
     # ---- turns -------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """The line begins where its turn does."""
+    def begin(self, lag: int = 0) -> None:
+        """The line begins where its turn does; a reply takes up what the player began ``lag`` ticks ago."""
         turns = self._turns
-        self.line.begin(turns.start_tick, turns.end_tick, PHRASE_BARS * self._bar_ticks if turns.end_tick < 0 else 0)
+        if turns.end_tick < 0:
+            self.line.begin(turns.start_tick, PHRASE_BARS * self._bar_ticks)
+        else:
+            self.line.answer(turns.start_tick, turns.end_tick, lag)
 
     def cancel(self) -> None:
         """What is on the agenda or planned does not sound."""
         self.gen += 1
         self.pending = 0
+        self.waiting = None
         self.line.stop()
 
     def end_notes(self, t_ns: int) -> None:
@@ -88,16 +109,18 @@ class Part:
 
     def finish(self, turn: int) -> None:
         """Cadence on the tonic at the next 2-bar line at least a beat away, and stop there."""
-        line, ladder = self.line, self.line.ladder
+        line, ladder, world = self.line, self.line.ladder, self.line.world
         unit = 2 * self._bar_ticks
-        tick = int(-(-(self.next_beat(turn) + TICKS_PER_BEAT) // unit)) * unit
+        tick = int(-(-(self.next_beat(turn) + self._beat) // unit)) * unit
         line.cut(self.next_beat(turn))
-        line.end_tick = self._turns.end_tick = self.ending = tick
-        tonic = ladder.nearest_tonic(self._centre)
-        added = ladder.voicing(CADENCE, tonic)
-        self._schedule(
-            Planned(tick, self._bar_ticks, tonic, added, line.phrase, (None, None, None), line.context), turn
-        )
+        line.close(tick)
+        self._turns.end_tick = self.ending = tick
+        tonic = ladder.nearest_tonic(int(world[LOW] + world[HIGH]) // 2)
+        last = Planned(
+            tick, self._bar_ticks, tonic, ladder.voicing(CADENCE, tonic), line.phrase, (None, None, None), line.own,
+            np.zeros(N_RULES, dtype=np.float32),
+        )  # fmt: skip
+        self._schedule(last, turn)
 
     # ---- time --------------------------------------------------------------------------------------------------
 
@@ -114,22 +137,47 @@ class Part:
             turns.start_tick = max(turns.start_tick, tick)
             self.begin()
         if learning.changed:
-            line.cut(tick + 2 * TICKS_PER_BEAT)
+            line.cut(tick + 2 * self._beat)
             learning.changed = False
-        line.extend(tick + self._bar_ticks + TICKS_PER_BEAT, late)
-        for event in line.take(tick + TICKS_PER_BEAT):
+        line.extend(tick + self._bar_ticks + self._beat, late)
+        for event in line.take(tick + self._beat):
             if event.tick >= tick:  # else the grid has jumped over it
                 self._schedule(event, due)
         self._publish(due)
+
+    def waits(self, due: int, event: Planned) -> bool:
+        """Whether a note that is due now is held back a moment, so that it sounds with the player's."""
+        world = self.line.world
+        if event.note < 0 or event.choices[0] is None or world[ROLE] != DUET or event.tick % self._beat:
+            return False
+        if self.met(due) or not (
+            (density(world, event.tick) and expected(world, event.tick))
+            or (strength(world, event.tick) < OFF_STRONG and due - self.struck_ns < PLAYING_NS)
+        ):
+            return False
+        self.waiting = event
+        self._agenda.push(due + WAIT_NS, WAITED, self.gen, event)
+        return True
+
+    def met(self, t_ns: int) -> bool:
+        """Whether the player has just struck, as if together with a note at ``t_ns``."""
+        return t_ns - self.struck_ns <= TOGETHER_NS
+
+    def heard_against(self, due: int, event: Planned) -> Planned:
+        """The event as it is to sound beside the player: thought over if they have just struck, or on a strong beat."""
+        world = self.line.world
+        if world[ROLE] == DUET and (self.met(due) or strength(world, event.tick) < OFF_STRONG):
+            return self.line.reconsider(event)
+        return event
 
     def sound(self, due: int, event: Planned) -> int:
         """An event's moment has come; returns how many notes began."""
         self.pending -= 1
         if event.note < 0:
             return 0
-        learning, voices = self._learning, self._voices
-        end = self._transport.ns_at(event.tick + event.ticks)
-        off = due + max(int((end - due) * GATE), SHORTEST_NS)
+        learning, voices, settings = self._learning, self._voices, self._settings
+        end = self._transport.ns_at(self._swung(event.tick + event.ticks))
+        off = due + max(int((end - due) * settings.articulation), SHORTEST_NS)
         velocity = self._velocity(due, event.tick)
         step = learning.steps[0].first + learning.steps[0].n if event.choices[0] else -1
         began = 0
@@ -143,12 +191,15 @@ class Part:
 
     def moved(self, t_ns: int) -> None:
         """The grid has moved at ``t_ns``: what is on the agenda moves along."""
-        self.pending -= self._agenda.move(ON, self.gen, t_ns, lambda event: self._transport.ns_at(event.tick))
+        self.pending -= self._agenda.move(
+            ON, self.gen, t_ns, lambda event: self._transport.ns_at(self._swung(event.tick))
+        )
 
     # ---- what the player does ----------------------------------------------------------------------------------
 
     def hear(self, t_ns: int, velocity: int) -> None:
         """The player has struck a key this hard."""
+        self.struck_ns = t_ns
         self._velocities = [*self._velocities[-15:], (t_ns, velocity)]
 
     def phrase_over(self) -> bool:
@@ -170,8 +221,14 @@ class Part:
                 self._publish(now_ns)
 
     def _schedule(self, event: Planned, due: int) -> None:
-        self._agenda.push(max(self._transport.ns_at(event.tick), due), ON, self.gen, event)
+        at = self._transport.ns_at(self._swung(event.tick))
+        if self._settings.humanise:
+            at += round(self._loose.uniform(-1.0, 1.0) * self._settings.humanise * HUMAN_NS)
+        self._agenda.push(max(at, due), ON, self.gen, event)
         self.pending += 1
+
+    def _swung(self, tick: int) -> float:
+        return tick + SWING_TICKS * self._settings.swing if tick % 12 == 6 else tick
 
     def _publish(self, t_ns: int) -> None:
         for i, event in enumerate(self.line.events):
@@ -182,5 +239,7 @@ class Part:
         recent = [velocity for t, velocity in self._velocities if t_ns - t < VELOCITY_NS]
         if recent:
             self._level = sum(recent) // len(recent) - 8
-        accent = 8 if tick % self._bar_ticks == 0 else (4 if tick % TICKS_PER_BEAT == 0 else 0)
+        accent = 8 if tick % self._bar_ticks == 0 else (4 if tick % self._beat == 0 else 0)
+        if self._settings.humanise:
+            accent += round(self._loose.uniform(-1.0, 1.0) * self._settings.humanise * HUMAN_VELOCITY)
         return min(max(self._level + accent, 1), 127)

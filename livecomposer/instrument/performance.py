@@ -13,33 +13,40 @@ from dataclasses import asdict, astuple
 from typing import Any
 from zlib import crc32
 
+from livecomposer.agents.kernels import new_rng
+from livecomposer.agents.prior import load_prior
 from livecomposer.agents.protocol import Choice
 from livecomposer.agents.registry import make_agents
 from livecomposer.instrument import records
-from livecomposer.instrument.agenda import BEAT, CLICK, CLICK_OFF, OFF, ON, QUIET, SENSE, Agenda
+from livecomposer.instrument.agenda import BEAT, CLICK, CLICK_OFF, OFF, ON, QUIET, SENSE, WAITED, Agenda
+from livecomposer.instrument.call import fine
 from livecomposer.instrument.clock import Transport
 from livecomposer.instrument.commands import check_command, obey, obey_control
 from livecomposer.instrument.echo import AGENTS, FOREIGN, PLAYERS
 from livecomposer.instrument.hands import CONTROL, KEY_DOWN, KEY_UP, PEDAL_UP, REAL_TIME, Hands
+from livecomposer.instrument.hearing import Hearing
 from livecomposer.instrument.learning import Learner, Learning
 from livecomposer.instrument.part import LEAD_NS, Part
 from livecomposer.instrument.plan import Line, Planned
 from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, SOURCES, Recorder
 from livecomposer.instrument.ring import RingWriter
-from livecomposer.instrument.roles import PLAY, QUIET_S, STOPPED, Turns
+from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
 from livecomposer.instrument.snapshot import pack_agents, unpack_agents
 from livecomposer.instrument.voices import METRONOME, Voices
 from livecomposer.midi.controls import ControlMap
 from livecomposer.midi.messages import ACTIVE_SENSING, CC_VOLUME, CONTROL_CHANGE, PROGRAM_CHANGE
 from livecomposer.midi.profiles import Profile
-from livecomposer.music.actions import TICKS_PER_BEAT, Ladder
-from livecomposer.music.context import HARMONY, PLAYER_HELD, PLAYER_NOTE, TICK, new_context
-from livecomposer.music.theory import Key, parse_key
+from livecomposer.music.actions import TICKS_PER_BEAT
+from livecomposer.music.context import BASS, HARMONY, LAST_NOTE, PHRASE, TICK, VOICING, new_own
+from livecomposer.music.metre import parse_metre
+from livecomposer.music.rules import HEAD_OF, load_weights
 from livecomposer.settings import Settings
 
 CHORD_NS = 40_000_000  # keys struck within this are one chord
 CLICK_NS = 60_000_000
 SENSE_NS = 400_000_000  # active sensing comes every 300 ms (MIDI 1.0); without it the cable is out
+NAT = 0.02  # what a nat of the rules is worth in rewards (as the prior's: ``agents.tabular``)
+FORM = 1  # seeds the form apart from the agents
 HELD_NS = 3_600_000_000_000  # a key's voices sound until it is up: no gap before that
 
 
@@ -90,9 +97,10 @@ class Performance:
             },
         )
         self.now_ns = start_ns
-        self.key: Key = parse_key(settings.key)
-        self.ladder = Ladder(self.key.tonic, self.key.intervals)
-        self.bar_ticks = settings.beats_per_bar * TICKS_PER_BEAT
+        metre = parse_metre(settings.metre)
+        self.bar_ticks, self.beat_ticks = metre.bar_ticks, metre.unit_ticks
+        self.hearing = Hearing(settings, metre)
+        prior = load_prior(settings.prior)
         agents = make_agents(settings.agent, settings.seed, settings.policy)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, agents)
@@ -100,10 +108,10 @@ class Performance:
             agent.explore(settings.adventure)
         self.learning = Learning(agents, self.recorder, learner, settings.held)
         self.transport = Transport(settings.tempo, start_ns)
-        self.turns = Turns(settings.role, self.bar_ticks, settings.trade_bars)
+        self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
         self.agenda = Agenda()
-        self.line = Line(agents, self.ladder, settings.low, settings.high, settings.beats_per_bar)
+        self.line = Line(agents, self.hearing.world, prior, new_rng(settings.seed, FORM), self.hearing.chord)
         self.part = Part(
             settings, self.line, self.agenda, self.transport, self.turns, self.voices, self.learning, self.recorder
         )
@@ -111,6 +119,7 @@ class Performance:
         self.muted = False
         self.click = settings.click
         self.adventure = settings.adventure
+        self.outside = settings.outside
         self.level = (settings.agent_level if settings.agent_level >= 0 else 100) / 127  # 100: as synths start
         self.notes_in = 0
         self.notes_out = 0
@@ -128,7 +137,8 @@ class Performance:
         self._quiet_gen = 0
         self._late_until = start_ns - 1
         self._late_from = -1
-        self._context = new_context(settings.beats_per_bar)
+        self._own = new_own()  # of harmonize
+        self._theory = settings.theory * NAT * load_weights()[None, :] * (HEAD_OF[None, :] == [[0], [1], [2]])
         self._chord_ns = start_ns - CHORD_NS - 1
         self._phrase_over = True  # of harmonize
         self._heard_ns = start_ns
@@ -152,15 +162,17 @@ class Performance:
         if kind == KEY_DOWN:
             answer = self._key_down(a, b, t_ns, turn)
         elif kind == KEY_UP:
-            self._key_up(a, b, turn)
+            self._key_up(a, b, t_ns, turn)
         elif kind == PEDAL_UP:
             self._by = BY_AGENT
             self.voices.pedal_up()
         # the note has left
         self._record_late()
         self.recorder.input(turn, t_ns, port, msg)
-        if answer is not None:
-            self._answered(answer, t_ns)
+        if kind == KEY_DOWN:
+            self._heard(a, b, t_ns, turn, answer)
+        elif kind == KEY_UP and self.hearing.key_up(t_ns, a):
+            self.heard_otherwise(turn)
         elif kind == CONTROL:
             obey_control(self, turn, a, b, t_ns)
         elif kind == REAL_TIME:
@@ -235,28 +247,32 @@ class Performance:
     # ---- before the note leaves --------------------------------------------------------------------------------
 
     def _key_down(self, note: int, velocity: int, t_in: int, turn: int) -> tuple[Choice, int, int] | None:
-        """A key is down and through: answer it (harmonize), or give way (answer, solo)."""
+        """A key is down and through: answer it (harmonize), sound with it (duet), or give way (answer, solo)."""
         turns = self.turns
         self.keys_changed()
         answer = None
+        tick = self.transport.tick_at(t_in)
+        melody = self.hearing.struck(t_in, tick, note)
+        self.part.struck_ns = t_in
         if turns.role == "harmonize":
             if not self.muted and turns.phase != STOPPED:
                 answer = self._harmonize(note, velocity, t_in, turn)
+        elif self.part.waiting is not None and melody:
+            waiting, self.part.waiting = self.part.waiting, None
+            self._sound(turn, waiting)
         elif self.part.ending < 0:  # END is a promise: its cadence comes
             sign = turns.player_on(self.transport.tick_at(turn))
             if "yield" in sign:
                 self.part.give_way(turn)
             if "call" in sign:
                 self._call(t_in)
-        self._context[PLAYER_NOTE] = self.line.context[PLAYER_NOTE] = note
         self.notes_in += 1
         self._quiet_gen += 1
-        self.part.hear(t_in, velocity)
         return answer
 
     def _harmonize(self, note: int, velocity: int, t_in: int, turn: int) -> tuple[Choice, int, int] | None:
         """Perceive ▸ decide ▸ send under one key. Returns (choice, step, time decided)."""
-        voices, settings = self.voices, self.settings
+        voices, settings, own = self.voices, self.settings, self._own
         self._by = BY_AGENT
         if t_in - self._chord_ns <= CHORD_NS:  # a later key of the same chord only removes what it clashes with
             voices.end_where(lambda key, added: key >= 0 and abs(added - note) <= 2)
@@ -264,19 +280,19 @@ class Performance:
         self._chord_ns = t_in
         voices.key_up(note, False)  # struck again under the pedal: its old voices end
         began = self._clock() if self._clock else turn
-        self._context[TICK] = int(self.transport.tick_at(turn))
-        choice = self.line.harmonize(self._context, note, turn <= self._late_until)
+        own[TICK] = int(self.transport.tick_at(turn))
+        choice = self.line.harmonize(own, note, turn <= self._late_until)
         decided = self._clock() if self._clock else turn
         self.decide_ns = decided - began
         channel = (settings.player_channel if settings.share_sound else settings.agent_channel) - 1
         steps = self.learning.steps[HARMONY]
-        for added in self.ladder.voicing(choice.action, note, settings.keep == "top"):
+        for added in self.line.ladder.voicing(choice.action, note, settings.keep == "top"):
             if not voices.player_holds(added):
                 voices.on(channel, added, max(1, velocity * 4 // 5), steps.first + steps.n, note)
                 self.notes_out += 1
         return choice, decided, self.sent_ns
 
-    def _key_up(self, note: int, channel: int, turn: int) -> None:
+    def _key_up(self, note: int, channel: int, t_in: int, turn: int) -> None:
         voices = self.voices
         self._by = BY_AGENT
         voices.key_up(note, voices.pedal[channel] >= 64)
@@ -288,7 +304,7 @@ class Performance:
 
     def keys_changed(self) -> None:
         """The player holds more keys, or fewer."""
-        self._context[PLAYER_HELD] = self.line.context[PLAYER_HELD] = self.voices.keys_down
+        self.hearing.held(self.voices.keys_down)
 
     def _send(self, msg: bytes, step: int) -> None:
         """One driver call for one message; its record is written in the slack."""
@@ -315,8 +331,14 @@ class Performance:
                 self._by = BY_AGENT if kind == OFF else BY_CLICK
                 self.voices.off(what, gen)
             elif kind == ON:
-                if gen == self.part.gen and not self.muted:
+                if gen == self.part.gen and not self.muted and not self.part.waits(due, what):
                     self._sound(due, what)
+            elif kind == WAITED:
+                waiting = self.part.waiting
+                if gen == self.part.gen and waiting is not None and waiting is what:
+                    self.part.waiting = None
+                    if not self.muted:
+                        self._sound(due, waiting)
             elif kind == BEAT:
                 if gen == self._beat_gen:
                     self._beat(due, what)
@@ -342,9 +364,9 @@ class Performance:
         transport = self.transport
         self._beat_gen += 1
         tick = transport.tick_at(t_ns) - 1e-6  # rounding
-        beat = int(tick // TICKS_PER_BEAT + 1) * TICKS_PER_BEAT
+        beat = int(tick // self.beat_ticks + 1) * self.beat_ticks
         if beat <= min(tick + 2e-6, self._beat_tick) and not again:
-            beat += TICKS_PER_BEAT
+            beat += self.beat_ticks
         self.part.moved(t_ns)
         self.agenda.push(max(transport.ns_at(beat) - LEAD_NS, t_ns), BEAT, self._beat_gen, beat)
 
@@ -357,23 +379,28 @@ class Performance:
             return
         self._beat_tick = tick
         if turns.bar(tick):
-            self.part.begin()
+            self.hearing.call.write(self.line.trace, transport, at)
+            self.part.begin(turns.trade_ticks)
+            self.hearing.call.clear()
         self.part.beat(due, tick, self.muted, due <= self._late_until)
         counting_in = self._count_in_until - self.bar_ticks <= tick < self._count_in_until
         if turns.phase != STOPPED and (self.click or counting_in):
             self.agenda.push(at, CLICK, self._beat_gen, 76 if tick % self.bar_ticks == 0 else 77)
-        self.agenda.push(transport.ns_at(tick + TICKS_PER_BEAT) - LEAD_NS, BEAT, self._beat_gen, tick + TICKS_PER_BEAT)
+        after = tick + self.beat_ticks
+        self.agenda.push(transport.ns_at(after) - LEAD_NS, BEAT, self._beat_gen, after)
         self.learning.mature(due)
         self._record_beat(at, tick)
 
     def _sound(self, due: int, event: Planned) -> None:
-        """A planned event's moment has come."""
+        """A planned event's moment has come: heard against a key of the player that has just come, in a duet."""
         self._by = BY_AGENT
+        event = self.part.heard_against(due, event)
         self.notes_out += self.part.sound(due, event)
         decided = due - LEAD_NS
         for head, choice in enumerate(event.choices):
             if choice is not None:
-                number = self.learning.step(head, due, event.phrase, choice)
+                reward = float(self._theory[head] @ event.columns) if self.settings.theory else 0.0
+                number = self.learning.step(head, due, event.phrase, choice, reward)
                 self._record_decision(head, choice, number, (decided, decided, self.sent_ns))
 
     def _tick_tock(self, due: int, note: int) -> None:
@@ -390,6 +417,7 @@ class Performance:
         self.part.end_notes(t_ns)
         self.part.ending = -1
         self.turns.role = role
+        self.hearing.set_role(role)
         self.turns.begin(self.transport.tick_at(t_ns), self.settings.count_in)
         counted = self.turns.phase == PLAY and role == "duet" and self.settings.count_in
         self._count_in_until = self.turns.start_tick if counted else 0
@@ -421,14 +449,45 @@ class Performance:
 
     def _quiet(self, due: int) -> None:
         self._phrase_over = True
+        if self.hearing.rest():
+            self.heard_otherwise(due)
+        turns = self.turns
+        if turns.answering:
+            self._reply(due)
+            return
         tick = self.transport.tick_at(due)
-        if self.turns.quiet(tick, self.transport.tick_at(due + LEAD_NS) - tick):
+        if turns.quiet(tick, self.transport.tick_at(due + LEAD_NS) - tick):
             self.part.begin()
-            if self.turns.start_tick <= self._beat_tick:  # passed over already
+            if turns.start_tick <= self._beat_tick:  # passed over already
                 self.moved_grid(due, again=True)
+
+    def _reply(self, due: int) -> None:
+        """The call is over: its tempo and beat are taken up, and the reply begins on a beat, which begins a bar."""
+        transport, call, turns = self.transport, self.hearing.call, self.turns
+        if call.n == 0:
+            turns.phase = LISTEN
+            return
+        beat = self.beat_ticks
+        if not transport.external:
+            tempo, beat_ns, _ = call.pulse.estimate(transport.tempo)
+            transport.set_tempo(tempo, due)
+            transport.rebase(beat_ns, round(transport.tick_at(beat_ns) / beat) * beat)
+        tick = transport.tick_at(due)
+        start = turns.reply_beat(tick, transport.tick_at(due + LEAD_NS) - tick)
+        if not transport.external:
+            bar = -(-start // self.bar_ticks) * self.bar_ticks
+            transport.rebase(due, tick + bar - start)
+            start = bar
+        first, end = call.span(due)
+        call.write(self.line.trace, transport, due)
+        begun = fine(transport.tick_at(first)) // beat * beat
+        turns.reply(start, transport.tick_at(end) - transport.tick_at(first))
+        self.part.begin(start - begun)
+        self.moved_grid(due, again=True)
 
     def _call(self, t_in: int) -> None:
         """A call begins: the grid starts with its first note, unless another clock gives it."""
+        self.hearing.call.clear()
         tick = self.transport.tick_at(t_in)
         if self.transport.external:
             self.turns.call(int(tick // self.bar_ticks) * self.bar_ticks)
@@ -440,11 +499,30 @@ class Performance:
 
     # ---- the slack: the note has left --------------------------------------------------------------------------
 
-    def _answered(self, answer: tuple[Choice, int, int], t_in: int) -> None:
+    def _heard(
+        self, note: int, velocity: int, t_in: int, turn: int, answer: tuple[Choice, int, int] | None
+    ) -> None:  # fmt: skip
+        """A key has been struck, and answered if it was to be."""
+        self.part.hear(t_in, velocity)
+        self.hearing.call.key_down(t_in, note, velocity)
+        if answer is not None:
+            self._answered(note, answer, t_in)
+        if self.hearing.key_down(t_in, self.transport.tick_at(t_in), note):
+            self.heard_otherwise(turn)
+
+    def heard_otherwise(self, turn: int) -> None:
+        """The key or the chord is another: what is planned behind the next beat is decided again."""
+        self.line.cut(self.part.next_beat(turn))
+        self.line.ladder = self.hearing.chord(self._own)
+
+    def _answered(self, note: int, answer: tuple[Choice, int, int], t_in: int) -> None:
         choice, decided, sent = answer
         if self._phrase_over:
-            self.line.phrase += 1
+            self.line.own[PHRASE] += 1
             self._phrase_over = False
+        added = self.line.ladder.voicing(choice.action, note, self.settings.keep == "top")
+        self._own[LAST_NOTE], self._own[VOICING] = note, choice.action
+        self._own[BASS] = min(added) if added else -1
         number = self.learning.step(HARMONY, t_in, self.line.phrase, choice)
         self.learning.sounded(t_in, t_in + HELD_NS, self.line.phrase)
         self._record_decision(HARMONY, choice, number, (t_in, decided, sent))
@@ -487,14 +565,15 @@ class Performance:
 
     def _record_decision(self, head: int, choice: Choice, number: int, stamps: tuple[int, int, int]) -> None:
         value = self.learning.agents[head].value(choice.state, choice.action)
-        self.recorder.decision(head, choice.late, choice.action, number, stamps, value, 0.0)
+        self.recorder.decision(head, choice.late, choice.action, number, stamps, value, choice.prior)
 
     def _record_beat(self, at: int, tick: int) -> None:
         flags = records.FLAG_HELD * self.learning.held | records.FLAG_MUTED * self.muted
         flags |= records.FLAG_CLICK * self.click | records.FLAG_EXTERNAL * self.transport.external
-        classes = sum(1 << (self.key.tonic + i) % 12 for i in self.key.intervals)
+        key = self.hearing.key
+        classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
         tempo, turns = self.transport.tempo, self.turns
-        self.recorder.beat(at, tick, tempo, self.key.tonic, turns.phase, classes, turns.role, flags)
+        self.recorder.beat(at, tick, tempo, key.tonic, turns.phase, classes, turns.role, flags)
 
     def _programs(self) -> None:
         """Programs and levels that the settings ask for, sent at the start."""

@@ -1,44 +1,64 @@
 """The agent's line: the next bar or so, decided ahead by the three heads and shown before it sounds.
 
 Works in the slack of the loop, once a beat. What lies in the beat in progress and the next is kept; the rest is
-decided again only when something has changed (a rating, the key, adventure).
+decided again only when something has changed (a rating, the key, a chord, adventure).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from livecomposer.agents.prior import Prior
 from livecomposer.agents.protocol import Agent, Choice
 from livecomposer.music.actions import (
     HARMONY_FALLBACK,
+    N_LENGTHS,
     RHYTHM_FALLBACK,
-    RHYTHMS,
     STEPS,
-    TICKS_PER_BEAT,
     Ladder,
     melody_fallback,
 )
 from livecomposer.music.context import (
+    EVENT_TICKS,
+    HARMONIZE,
     HARMONY,
     HEADS,
-    LAST_NOTE,
-    LAST_RHYTHM,
-    LAST_STEP,
+    HIGH,
+    LOW,
     MELODY,
-    PLAYER_NOTE,
+    PHRASE,
+    PHRASE_END,
     RHYTHM,
+    ROLE,
     TICK,
-    advance,
-    harmony_context,
-    melody_context,
-    new_context,
-    rhythm_context,
+    begin_answer,
+    begin_form,
+    choose_length,
+    melody_note,
+    new_own,
+    new_trace,
+    prepare,
+    sounding,
+    start_note,
 )
+from livecomposer.music.heads import (
+    N_ACTIVE,
+    harmony_context,
+    harmony_prior,
+    melody_context,
+    melody_prior,
+    rhythm_context,
+    rhythm_prior,
+)
+from livecomposer.music.rules import N_RULES, play
+
+STAYS = 1.0  # a planned note is kept unless the prior now finds another e times likelier
 
 
 class Planned(NamedTuple):
     """One event to come: ``note`` -1 is a rest, ``added`` the notes under it, ``choices`` by head (None: not asked),
-    ``before`` the context that they were made in."""
+    ``before`` the context that they were made in, ``columns`` what the rules say of it."""
 
     tick: int
     ticks: int
@@ -47,48 +67,80 @@ class Planned(NamedTuple):
     phrase: int
     choices: tuple[Choice | None, Choice | None, Choice | None]
     before: np.ndarray
+    columns: np.ndarray
 
 
 class Line:
-    """Plans for one performance. ``context`` is the row behind the last planned event; ``events`` come in order."""
+    """Plans for one performance. ``own`` is the context behind the last planned event; ``events`` come in order.
 
-    def __init__(self, agents: list[Agent], ladder: Ladder, low: int, high: int, beats_per_bar: int) -> None:
+    Parameters
+    ----------
+    agents : list[Agent]
+    world : int64[N_WORLD]
+        Shared with ``Performance``, which keeps it.
+    prior : Prior
+    rng : uint64[1]
+        Draws the form.
+    chord : callable
+        ``chord(own)`` fills the chord columns for the event at ``own[TICK]`` and returns the scale to move in.
+    """
+
+    def __init__(
+        self, agents: list[Agent], world: np.ndarray, prior: Prior, rng: np.ndarray,
+        chord: Callable[[np.ndarray], Ladder],
+    ) -> None:  # fmt: skip
         self.agents = agents
-        self.ladder = ladder
-        self.low = low
-        self.high = high
-        self.context = new_context(beats_per_bar)
+        self.world = world
+        self.own = new_own()
+        self.ladder = chord(self.own)
+        self.trace = new_trace()
         self.events: list[Planned] = []
         self.end_tick = -1
-        self.phrase = 0
-        self.phrase_tick = 0
-        self.phrase_ticks = 0
         self.active = False
+        self._prior = prior
+        self._rng = rng
+        self._chord = chord
         self._features = [np.zeros(spec.n_features, dtype=np.float32) for spec in HEADS]
         self._masks = [np.zeros(spec.n_actions, dtype=np.uint8) for spec in HEADS]
+        self._values = [np.zeros(spec.n_actions, dtype=np.float64) for spec in HEADS]
+        self._rows = [np.zeros(n, dtype=np.int64) for n in N_ACTIVE]
 
-    def begin(self, tick: int, end_tick: int, phrase_ticks: int) -> None:
-        """Start a line at ``tick``, to ``end_tick`` (-1: open), breathing every ``phrase_ticks`` (0: never)."""
-        self.events.clear()
-        self.active = True
-        self.end_tick = end_tick
-        self.phrase_ticks = phrase_ticks
-        self._new_phrase(tick)
+    @property
+    def phrase(self) -> int:
+        """The number of the phrase."""
+        return int(self.own[PHRASE])
+
+    def begin(self, tick: int, phrase_ticks: int) -> None:
+        """Start a line at ``tick`` that goes on in phrases of ``phrase_ticks``."""
+        self._start(-1)
+        begin_form(self.own, tick, phrase_ticks, self._rng)
+
+    def answer(self, tick: int, end_tick: int, lag: int) -> None:
+        """Start a reply, ``tick`` to ``end_tick``, that takes up the player's motif of ``lag`` ticks ago (0: none)."""
+        self._start(end_tick)
+        begin_answer(self.own, self.trace, self.ladder.row, tick, end_tick - tick, lag, self._rng)
 
     def stop(self) -> None:
         """No more events."""
         self.events.clear()
         self.active = False
 
+    def close(self, tick: int) -> None:
+        """The line ends at ``tick``, and its last phrase heads there for the tonic."""
+        self.end_tick = tick
+        self.own[PHRASE_END] = tick
+
     def extend(self, horizon: int, late: bool) -> None:
         """Decide until the next onset lies at or beyond ``horizon``."""
+        own = self.own
         while self.active:
-            tick = int(self.context[TICK])
+            self.ladder = self._chord(own)
+            prepare(own, self.world, self.trace, self.ladder.row, self._rng)
+            tick = int(own[TICK])
             if tick >= horizon or 0 <= self.end_tick <= tick:
                 return
-            if self.phrase_ticks and tick >= self.phrase_tick + self.phrase_ticks - TICKS_PER_BEAT:
-                self._new_phrase(self.phrase_tick + self.phrase_ticks)
-                continue
+            if self.end_tick >= 0:
+                own[PHRASE_END] = min(int(own[PHRASE_END]), self.end_tick)
             self.events.append(self._decide(tick, late))
 
     def cut(self, tick: int) -> bool:
@@ -98,10 +150,7 @@ class Line:
             keep -= 1
         if keep == len(self.events):
             return False
-        first = self.events[keep]
-        self.context[:PLAYER_NOTE] = first.before[:PLAYER_NOTE]
-        self.phrase_tick -= (self.phrase - first.phrase) * self.phrase_ticks
-        self.phrase = first.phrase
+        self.own[:] = self.events[keep].before
         del self.events[keep:]
         return True
 
@@ -114,67 +163,97 @@ class Line:
         del self.events[:n]
         return taken
 
-    def harmonize(self, context: np.ndarray, note: int, late: bool) -> Choice:
+    def harmonize(self, own: np.ndarray, note: int, late: bool) -> Choice:
         """The harmony head's choice under ``note``. Hot: called between thru and the added notes."""
-        features, mask = self._features[HARMONY], self._masks[HARMONY]
-        state = harmony_context(context, note, self.ladder.tonic, features, mask)
-        action = HARMONY_FALLBACK if late else self.agents[HARMONY].act(state, features, mask)
-        return Choice(state, action if action >= 0 else HARMONY_FALLBACK, mask, features, late)
+        head = HARMONY
+        row, features, mask, prior = self.ladder.row, self._features[head], self._masks[head], self._values[head]
+        state = harmony_context(own, self.world, row, note, features, mask)
+        harmony_prior(own, self.world, row, note, self._prior.weights[head], self._rows[head], prior)
+        action = -1 if late else self.agents[head].act(state, features, mask, prior)
+        if action < 0 or not mask[action]:
+            alone = 0 if self.world[ROLE] != HARMONIZE else HARMONY_FALLBACK
+            action = alone if self._prior.empty else best(prior, mask)
+        return Choice(state, action, mask, features, late, float(prior[action]))
 
-    def _new_phrase(self, tick: int) -> None:
-        self.phrase += 1
-        self.phrase_tick = tick
-        self.context[TICK] = tick
-        self.context[LAST_NOTE] = -1
-        self.context[LAST_STEP] = 0
-        self.context[LAST_RHYTHM] = len(RHYTHMS)
+    def reconsider(self, event: Planned) -> Planned:
+        """The event as it is to sound now that the player has just struck: its note is drawn anew if, heard against
+        theirs, it has become unlikely."""
+        melody = event.choices[MELODY]
+        if melody is None or sounding(self.world, event.tick) < 0:
+            return event
+        own = event.before.copy()
+        own[EVENT_TICKS] = event.ticks
+        self.ladder = self._chord(own)
+        state, prior, mask = self._melody(own)
+        if mask[melody.action] and prior[melody.action] >= prior[mask == 1].max() - STAYS:
+            return event
+        action = self._pick(MELODY, state, False)
+        note = int(melody_note(self.ladder.row, start_note(own, self.world), action))
+        harmony = self.harmonize(own, note, False)
+        choices = (event.choices[RHYTHM], self._choice(MELODY, state, action, False), harmony.kept())
+        return event._replace(note=note, added=self._added(harmony.action, note), choices=choices)
+
+    def _start(self, end_tick: int) -> None:
+        self.events.clear()
+        self.active = True
+        self.end_tick = end_tick
 
     def _decide(self, tick: int, late: bool) -> Planned:
-        context, ladder = self.context, self.ladder
-        before = context.copy()
-        features, masks = self._features, self._masks
-        state = rhythm_context(context, features[RHYTHM], masks[RHYTHM])
-        action = RHYTHM_FALLBACK if late else self.agents[RHYTHM].act(state, features[RHYTHM], masks[RHYTHM])
-        rhythm = self._choice(RHYTHM, state, action if action >= 0 else RHYTHM_FALLBACK, late)
-        ticks = RHYTHMS[rhythm.action].ticks
-        limit = self.end_tick if self.end_tick >= 0 else tick + ticks
-        if self.phrase_ticks:
-            limit = min(limit, self.phrase_tick + self.phrase_ticks)
-        ticks = max(min(ticks, limit - tick), 1)
-        if RHYTHMS[rhythm.action].rest:
-            advance(context, rhythm.action, ticks, -1, 0)
-            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before)
+        own, world, row, prior = self.own, self.world, self.ladder.row, self._prior
+        before = own.copy()
+        head = RHYTHM
+        state = rhythm_context(own, world, self._features[head], self._masks[head])
+        rhythm_prior(own, world, prior.weights[head], self._masks[head], self._rows[head], self._values[head])
+        action = self._pick(head, state, late)
+        rhythm = self._choice(head, state, action, late)
+        ticks = choose_length(own, action)
+        columns = np.zeros(N_RULES, dtype=np.float32)
+        if rhythm.action >= N_LENGTHS:
+            play(own, world, self.trace, row, prior.style, rhythm.action, 0, 0, columns)
+            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
 
-        state = melody_context(
-            context, ladder.notes, ladder.rung, ladder.tonic, self.low, self.high, features[MELODY], masks[MELODY]
-        )
-        at = int(ladder.rung[self._from_note()])
-        action = -1 if late else self.agents[MELODY].act(state, features[MELODY], masks[MELODY])
-        if action < 0 or not masks[MELODY][action]:
-            action = melody_fallback(at, int(ladder.rung[ladder.nearest_tonic(int(ladder.notes[at]))]))
-            if not masks[MELODY][action]:  # at the edge of the register
-                action = melody_fallback(at, int(ladder.rung[(self.low + self.high) // 2]))
-        melody = self._choice(MELODY, state, action, late)
-        note = int(ladder.notes[min(max(at + STEPS[action], 0), len(ladder.notes) - 1)])
+        state, _, _ = self._melody(own)
+        melody = self._choice(MELODY, state, self._pick(MELODY, state, late), late)
+        note = int(melody_note(row, start_note(own, world), melody.action))
+        harmony = self.harmonize(own, note, late).kept()
+        play(own, world, self.trace, row, prior.style, rhythm.action, melody.action, harmony.action, columns)
+        added = self._added(harmony.action, note)
+        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns)
 
-        state = harmony_context(context, note, ladder.tonic, features[HARMONY], masks[HARMONY])
-        action = 0 if late else self.agents[HARMONY].act(state, features[HARMONY], masks[HARMONY])
-        harmony = self._choice(HARMONY, state, max(action, 0), late)
-        added = tuple(n for n in ladder.voicing(harmony.action, note) if n >= self.low)
-        advance(context, rhythm.action, ticks, note, STEPS[melody.action])
-        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before)
+    def _melody(self, own: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        """State, prior and mask of the melody head."""
+        features, mask, values = self._features[MELODY], self._masks[MELODY], self._values[MELODY]
+        row, weights = self.ladder.row, self._prior.weights[MELODY]
+        state = melody_context(own, self.world, row, features, mask)
+        melody_prior(own, self.world, row, weights, mask, self._rows[MELODY], values)
+        return state, values, mask
 
-    def _from_note(self) -> int:
-        """Where the next step is measured from (as ``melody_context`` does)."""
-        note = int(self.context[LAST_NOTE])
-        if note < 0:
-            note = int(self.context[PLAYER_NOTE])
-            note = note if note >= 0 else (self.low + self.high) // 2
-            while note > self.high:
-                note -= 12
-            while note < self.low:
-                note += 12
-        return note
+    def _pick(self, head: int, state: int, late: bool) -> int:
+        """The agent's action, or without one (or too late for one) the prior's best."""
+        mask, prior = self._masks[head], self._values[head]
+        action = -1 if late else self.agents[head].act(state, self._features[head], mask, prior)
+        if action >= 0 and mask[action]:
+            return action
+        if not self._prior.empty:
+            return best(prior, mask)
+        return RHYTHM_FALLBACK if head == RHYTHM else self._step_to_tonic(mask)
+
+    def _step_to_tonic(self, mask: np.ndarray) -> int:
+        ladder, world = self.ladder, self.world
+        at = int(ladder.rung[start_note(self.own, world)])
+        action = melody_fallback(at, int(ladder.rung[ladder.nearest_tonic(int(ladder.notes[at]))]))
+        if not mask[action]:  # at the edge of the register
+            action = melody_fallback(at, int(ladder.rung[(world[LOW] + world[HIGH]) // 2]))
+        return action if mask[action] else STEPS.index(0)
+
+    def _added(self, voicing: int, note: int) -> tuple[int, ...]:
+        return tuple(n for n in self.ladder.voicing(voicing, note) if n >= self.world[LOW])
 
     def _choice(self, head: int, state: int, action: int, late: bool) -> Choice:
-        return Choice(state, action, self._masks[head].copy(), self._features[head].copy(), late)
+        prior = float(self._values[head][action])
+        return Choice(state, action, self._masks[head].copy(), self._features[head].copy(), late, prior)
+
+
+def best(prior: np.ndarray, mask: np.ndarray) -> int:
+    """The likeliest allowed action."""
+    return int(np.where(mask == 1, prior, -np.inf).argmax())

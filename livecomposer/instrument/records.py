@@ -30,7 +30,7 @@ ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
 SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
-    "key_next", "in_lost", "out_lost",
+    "key_next", "in_lost", "out_lost", "outside",
 )  # fmt: skip
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 NOTHING_REACHED = -2  # the phrase of a rating that no note was there for

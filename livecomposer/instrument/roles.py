@@ -1,9 +1,9 @@
 """Turn-taking: when the agent may speak, in each role.
 
-``Performance`` reports what happens and asks; times are ticks of 1/12 beat. Nothing here sounds or schedules.
+``Performance`` reports what happens and asks; times are ticks of 1/12 quarter. Nothing here sounds or schedules.
 """
 
-from livecomposer.music.actions import TICKS_PER_BEAT
+from livecomposer.music.metre import Metre
 
 LISTEN, CALL, PLAY, PAUSED, STOPPED = range(5)
 PHASES = ("listening", "your call", "playing", "yielded", "stopped")
@@ -22,10 +22,11 @@ class Turns:
         The player has played in this call.
     """
 
-    def __init__(self, role: str, bar_ticks: int, trade_bars: int) -> None:
+    def __init__(self, role: str, metre: Metre, trade_bars: int) -> None:
         self.role = role
-        self.bar_ticks = bar_ticks
-        self.trade_ticks = trade_bars * bar_ticks
+        self.bar_ticks = metre.bar_ticks
+        self.beat = metre.unit_ticks
+        self.trade_ticks = trade_bars * metre.bar_ticks
         self.phase = LISTEN
         self.heard = False
         self.call_tick = 0
@@ -47,12 +48,12 @@ class Turns:
     def player_on(self, tick: float) -> str:
         """The player has struck a key; returns "call" (a call begins here), "yield", or ""."""
         if self.role == "answer":
-            if self.trade_ticks and self.phase == PLAY and tick < self.start_tick + TICKS_PER_BEAT:
+            if self.trade_ticks and self.phase == PLAY and tick < self.start_tick + self.beat:
                 return ""  # an overhang does not cut the agent
             self.heard = True
             if self.phase == LISTEN:
                 return "call"
-            if self.phase == PLAY and (not self.trade_ticks or tick < self.end_tick - TICKS_PER_BEAT):
+            if self.phase == PLAY and (not self.trade_ticks or tick < self.end_tick - self.beat):
                 return "yield call"  # (nor does a pickup)
         elif self.role == "solo" and self.phase == PLAY:
             return "yield"
@@ -67,16 +68,27 @@ class Turns:
         """The agent has yielded."""
         self.phase = PAUSED
 
+    @property
+    def answering(self) -> bool:
+        """Whether the player's pause would be the agent's turn to reply."""
+        return self.role == "answer" and self.phase == CALL and not self.trade_ticks
+
+    def reply_beat(self, tick: float, lead: float) -> int:
+        """The first beat on which a reply may begin, ``lead`` ticks after ``tick``."""
+        return self._ceil(tick + lead, self.beat)
+
+    def reply(self, start: int, call_ticks: float) -> None:
+        """The agent replies from ``start``, for as many beats as the call had: whole bars, if that is within a beat."""
+        length = max(round(call_ticks / self.beat), 2) * self.beat
+        bars = max(round(length / self.bar_ticks), 1) * self.bar_ticks
+        self.start_tick = start
+        self.end_tick = start + (bars if abs(bars - length) <= self.beat else length)
+        self.phase = PLAY
+
     def quiet(self, tick: float, lead: float) -> bool:
-        """The player has been quiet long enough; returns whether the agent now speaks."""
-        if self.role == "answer" and self.phase == CALL and not self.trade_ticks:
-            length = self._ceil(max(tick - TICKS_PER_BEAT - self.call_tick, 1), self.bar_ticks)
-            self.start_tick = self._ceil(tick + lead, TICKS_PER_BEAT)
-            self.end_tick = self.start_tick + length
-            self.phase = PLAY
-            return True
+        """The player has been quiet long enough; returns whether the agent, alone before, now goes on."""
         if self.role == "solo" and self.phase == PAUSED:
-            self.start_tick = self._ceil(tick + lead, TICKS_PER_BEAT)
+            self.start_tick = self._ceil(tick + lead, self.bar_ticks)
             self.end_tick = -1
             self.phase = PLAY
             return True

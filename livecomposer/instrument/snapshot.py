@@ -1,28 +1,21 @@
 """What has been learnt, as bytes: the model file's format, and a double buffer in shared memory that desk saves from.
 
-A file is ``.npz`` plus a JSON ``meta`` inside it (kind, version, agent, layout), never a pickle. The loop refreshes
+The loop refreshes
 the shared copy after a rating (one memcpy, tens of µs, in its slack); desk writes it to disk. Numba-free.
 """
 
-import io
 import json
 import struct
-import zipfile
 import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from livecomposer.agents.model import pack, unpack
 from livecomposer.errors import TasteError
 
-VERSION = 1
 _HEAD = struct.Struct("<QIII")  # number of the copy, its half, bytes, crc
-# what zipfile, zlib, json and numpy raise on bytes that are not what they seem
-_DAMAGE = (
-    ValueError, KeyError, TypeError, OSError, EOFError, RuntimeError, MemoryError, SyntaxError, struct.error,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 _HALVES_AT = 4096  # behind the header: number, and the JSON that names the arrays
 
 
@@ -51,28 +44,6 @@ def layout_of(agents: Sequence[Stateful]) -> int:
 def arrays_of(agents: Sequence[Stateful]) -> dict[str, np.ndarray]:
     """All agents' arrays by ``head.name``."""
     return {f"{a.spec.name}.{name}": array for a in agents for name, array in a.state().items()}
-
-
-def pack(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> bytes:
-    """The bytes of a model file."""
-    out = io.BytesIO()
-    text = np.frombuffer(json.dumps({"version": VERSION, **meta}).encode(), dtype=np.uint8)
-    np.savez(out, meta=text, **arrays)  # type: ignore[arg-type]  # savez's stub takes a flag where names go
-    return out.getvalue()
-
-
-def unpack(data: bytes, where: str = "the snapshot") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and meta of a model file. Raises TasteError if it is damaged or from a newer version."""
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
-        version = int(meta["version"])
-    except _DAMAGE as error:
-        raise TasteError(f"{where} is damaged ({type(error).__name__}); it has not been used or changed") from None
-    if version > VERSION:
-        raise TasteError(f"{where} was written by a newer livecomposer (version {version}); update to use it")
-    return arrays, meta
 
 
 def pack_agents(agent: str, agents: Sequence[Stateful]) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 import mido
 
 from livecomposer.errors import SettingsError, StoreError
+from livecomposer.music.metre import Metre, parse_metre
 
 TICKS_PER_BEAT = 480
 DEFAULT_TEMPO_US = 500_000  # 120 beats a minute, the format's own default
@@ -79,6 +80,9 @@ class TempoMap:
         return self._starts[i] + (tick - self.ticks[i]) * self.tempos[i] / self._ticks_per_second
 
 
+COMMON = parse_metre("4/4")
+
+
 def write_performance(
     path: str | os.PathLike[str],
     player: Events,
@@ -86,7 +90,7 @@ def write_performance(
     *,
     tempo_changes: Sequence[tuple[float, float]] = (),
     ratings: Sequence[tuple[float, float]] = (),
-    beats_per_bar: int = 4,
+    metre: Metre = COMMON,
     offset_s: float = 0.0,
 ) -> None:
     """Write what was played as a type 1 file with 480 ticks a beat.
@@ -105,20 +109,17 @@ def write_performance(
         The earliest also holds before its moment; without any, 120.
     ratings : sequence of (t_s, value)
         Values −1..1, written as markers such as ``like +0.5``, ``dislike -1.0`` and ``neutral +0.0``.
-    beats_per_bar : int
-        1–255 quarter notes.
+    metre : Metre
     offset_s : float
         The moment that becomes the beginning of the file; anything earlier moves to it.
 
     Raises
     ------
     SettingsError
-        For a tempo or a metre that a MIDI file cannot hold.
+        For a tempo that a MIDI file cannot hold.
     StoreError
         If the file cannot be written.
     """
-    if not 1 <= beats_per_bar <= 255:
-        raise SettingsError(f"beats per bar must be 1 to 255, not {beats_per_bar}")
     tempo_map = TempoMap.from_seconds((t_s - offset_s, bpm) for t_s, bpm in tempo_changes)
 
     def tick_of(t_s: float) -> int:
@@ -126,7 +127,7 @@ def write_performance(
 
     conductor: list[tuple[int, mido.MetaMessage]] = [
         (0, mido.MetaMessage("track_name", name="livecomposer")),
-        (0, mido.MetaMessage("time_signature", numerator=beats_per_bar, denominator=4)),
+        (0, mido.MetaMessage("time_signature", numerator=metre.units, denominator=48 // metre.unit_ticks)),
     ]
     for tick, tempo in zip(tempo_map.ticks, tempo_map.tempos, strict=True):
         conductor.append((tick, mido.MetaMessage("set_tempo", tempo=tempo)))

@@ -1,7 +1,7 @@
 """What can be played: the actions of the three heads, as tables, and how an action becomes notes.
 
 Pure data and plain functions; called by ``instrument.plan`` (slack) and, for voicings, by the loop (hot).
-Time is counted in ticks of 1/12 beat, so that sixteenths (3) and eighth triplets (4) are whole numbers.
+Time is counted in ticks of 1/12 quarter note, so that sixteenths (3) and eighth triplets (4) are whole numbers.
 """
 
 from typing import NamedTuple
@@ -32,14 +32,40 @@ RHYTHMS = (
     Rhythm("1/16", 3, False),
     Rhythm("1/8 triplet", 4, False),
     Rhythm("1/8", 6, False),
+    Rhythm("1/4 triplet", 8, False),
     Rhythm("1/8 dotted", 9, False),
     Rhythm("1/4", 12, False),
     Rhythm("1/4 dotted", 18, False),
     Rhythm("1/2", 24, False),
+    Rhythm("1/2 dotted", 36, False),
+    Rhythm("1/1", 48, False),
+    Rhythm("1/16 rest", 3, True),
     Rhythm("1/8 rest", 6, True),
     Rhythm("1/4 rest", 12, True),
+    Rhythm("1/2 rest", 24, True),
 )
+N_LENGTHS = sum(not rhythm.rest for rhythm in RHYTHMS)  # the lengths of notes come first
+
 STEPS = tuple(range(-7, 8))  # melody: scale steps from the agent's last note
+
+
+class Approach(NamedTuple):
+    """A chromatic melody action: the note ``semitones`` beside the scale note ``target`` steps away, which it must
+    resolve to."""
+
+    name: str
+    target: int
+    semitones: int
+
+
+# They follow the steps in the melody head's actions.
+APPROACHES = (
+    Approach("raised, to the step above", 1, -1),
+    Approach("lowered, to the step below", -1, 1),
+    Approach("from below to the third above", 2, -1),
+    Approach("from above to the third below", -2, 1),
+)
+N_MELODY = len(STEPS) + len(APPROACHES)
 
 
 class Voicing(NamedTuple):
@@ -61,19 +87,12 @@ VOICINGS = (
     Voicing("sus4", (1, 4)),
     Voicing("seventh", (2, 4, 6)),
     Voicing("open tenth", (9,)),
+    Voicing("seventh, third on top", (2, 3, 5)),
+    Voicing("seventh, fifth on top", (2, 4, 5)),
+    Voicing("seventh, drop-2", (4, 6, 9)),
 )
 
-# What each action earns by itself, in reward units (a full press is 1, shared out over the notes it reaches): steps
-# before leaps, eighths and quarters before the rest, few notes at once. It is what an agent starts from and also part
-# of every step's reward: otherwise the steps that nobody rates would wash it out, and any rating, even a random one,
-# would move the music towards noise.
-LEANING = {
-    "rhythm": np.array([-10, -30, 15, -10, 15, -5, -15, -15, -20]) / 300,
-    "melody": np.array([-5.0 * max(abs(step) - 1, 0) - (10.0 if step == 0 else 0.0) for step in STEPS]) / 300,
-    "harmony": np.array([8, 10, 8, -10, -15, 0, 0, 0, -20, -20, -5]) / 300,
-}
-
-RHYTHM_FALLBACK = 4  # a quarter: always in time
+RHYTHM_FALLBACK = 5  # a quarter: always in time
 HARMONY_FALLBACK = 1  # a third: always in key
 
 
@@ -82,29 +101,41 @@ def melody_fallback(rung: int, tonic_rung: int) -> int:
     return STEPS.index((tonic_rung > rung) - (tonic_rung < rung))
 
 
+# Places in ``Ladder.row``: 128 rungs, the notes, then
+NOTES_AT, COUNT_AT, TONIC_AT, SIZE_AT, MINOR_AT, LADDER_SIZE = 128, 256, 257, 258, 259, 260
+
+
 class Ladder:
-    """A key's notes as a ladder, for walking by scale steps in whole numbers.
+    """A scale's notes as a ladder, for walking by scale steps in whole numbers.
 
     Attributes
     ----------
-    notes : int64[n]
-        All notes 0..127 of the key, ascending.
-    rung : int64[128]
-        For each note the index in ``notes`` of itself, or of the nearest scale note (ties go down).
-    size : int
-        Scale notes in an octave.
-    tonic : int
-        Pitch class of the tonic.
+    row : int64[LADDER_SIZE]
+        What the kernels read: for each note the rung of itself or of the nearest scale note (ties go down), from
+        ``NOTES_AT`` the notes by rung (-1 behind the last), how many there are, the tonic's pitch class, scale notes
+        in an octave, and 1 for a scale with a minor third but no major one.
+    notes, rung : views of ``row``
+    size, tonic : int
     """
 
     def __init__(self, tonic: int, intervals: tuple[int, ...]) -> None:
         classes = {(tonic + interval) % 12 for interval in intervals}
         self.tonic = tonic
         self.size = len(classes)
-        self.notes = np.array([note for note in range(128) if note % 12 in classes], dtype=np.int64)
-        self.rung = np.array([int(np.argmin(np.abs(self.notes - note))) for note in range(128)], dtype=np.int64)
-        self._notes = self.notes.tolist()
-        self._rung = self.rung.tolist()
+        self._notes = [note for note in range(128) if note % 12 in classes]
+        self._rung = []
+        at = 0
+        for note in range(128):
+            while at + 1 < len(self._notes) and self._notes[at + 1] - note < note - self._notes[at]:
+                at += 1
+            self._rung.append(at)
+        self.row = np.full(LADDER_SIZE, -1, dtype=np.int64)
+        self.row[:NOTES_AT] = self._rung
+        self.row[NOTES_AT : NOTES_AT + len(self._notes)] = self._notes
+        minor = (tonic + 3) % 12 in classes and (tonic + 4) % 12 not in classes
+        self.row[COUNT_AT:] = (len(self._notes), tonic, self.size, minor)
+        self.rung = self.row[:NOTES_AT]
+        self.notes = self.row[NOTES_AT : NOTES_AT + len(self._notes)]
 
     def voicing(self, action: int, note: int, below: bool = True) -> tuple[int, ...]:
         """The notes that a harmony action adds to ``note`` (below it, or mirrored above), inside 0..127."""

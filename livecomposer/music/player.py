@@ -55,8 +55,8 @@ class VirtualPlayer:
         Quarter notes a minute, 20–400.
     seed : int
         Same seed, same calls: same music.
-    beats_per_bar : int
-        1–12.
+    bar_quarters : float
+        Quarter notes in a bar, 1 to 12.
 
     Raises
     ------
@@ -64,14 +64,14 @@ class VirtualPlayer:
         For an unknown role or a number out of range.
     """
 
-    def __init__(self, role: str, key: Key, tempo: float, seed: int, *, beats_per_bar: int = 4) -> None:
-        if not 1 <= beats_per_bar <= 12:
-            raise SettingsError(f"beats per bar must be 1 to 12, not {beats_per_bar}")
+    def __init__(self, role: str, key: Key, tempo: float, seed: int, *, bar_quarters: float = 4.0) -> None:
+        if not 1 <= bar_quarters <= 12:
+            raise SettingsError(f"quarters in a bar must be 1 to 12, not {bar_quarters}")
         self._role = _checked_role(role)
         self._key = key
         self._beat_s = 60.0 / _checked_tempo(tempo)
         self._random = Random(seed)
-        self._bar = beats_per_bar
+        self._bar = bar_quarters
         self._anchor = (0.0, 0.0)  # (seconds, beats): where the present tempo began
         self._next_beat = 0.0  # where the next phrase begins
         self._now_s = 0.0
@@ -222,7 +222,7 @@ class VirtualPlayer:
         while sum(rhythm) < self._bar:
             left = self._bar - sum(rhythm)
             fitting = [(cell, weight) for cell, weight in _CELLS if sum(cell) <= left]
-            cells, weights = zip(*fitting, strict=True)
+            cells, weights = zip(*(fitting or [((left,), 1)]), strict=True)
             rhythm += self._random.choices(cells, weights)[0]
         steps, weights = zip(*_MOVES, strict=True)
         moves = [0]

@@ -1,8 +1,8 @@
-"""Note names, scales, keys and chord names as plain integers.
+"""Note names, scales, keys and chords as plain integers.
 
-Settings, the virtual player, the context's set-up and the page's labels call it, off the hot path; it is pure and free
-of numba, so any process may import it. A *note* is a MIDI number (C4 = 60), a *pitch class* is 0–11 (C = 0), a *degree*
-counts scale tones from 0 at the tonic.
+Settings, charts, the virtual player, the context's set-up and the page's labels call it, off the hot path; it is pure
+and free of numba, so any process may import it. A *note* is a MIDI number (C4 = 60), a *pitch class* is 0–11 (C = 0), a
+*degree* counts scale tones from 0 at the tonic.
 """
 
 import re
@@ -107,6 +107,29 @@ _CHORDS: tuple[tuple[str, frozenset[int]], ...] = tuple(
         ("m", (0, 3)),
     )
 )
+# Every chord that can be written, in the order of `_CHORDS`, and those that are read but not recognised.
+CHORDS: dict[str, tuple[int, ...]] = {
+    **{suffix: tuple(sorted(shape)) for suffix, shape in reversed(_CHORDS)},  # the fuller shape comes first and wins
+    "7#9": (0, 3, 4, 7, 10),
+    "7#11": (0, 4, 6, 7, 10),
+    "maj7#11": (0, 4, 6, 7, 11),
+    "maj7#5": (0, 4, 8, 11),
+    "9sus4": (0, 2, 5, 7, 10),
+    "11": (0, 2, 5, 7, 10),
+    "m11": (0, 2, 3, 5, 7, 10),
+    "13": (0, 2, 4, 7, 9, 10),
+    "m6/9": (0, 2, 3, 7, 9),
+}
+# Other ways to write the same, without brackets; a leading "min", "mi" or "-" is read as "m" before.
+_WRITTEN_CHORDS: dict[str, str] = {
+    "M": "", "maj": "", "Maj": "", "M7": "maj7", "Maj7": "maj7", "ma7": "maj7", "j7": "maj7", "Δ": "maj7",
+    "Δ7": "maj7", "M9": "maj9", "Maj9": "maj9", "Δ9": "maj9", "ø": "m7b5", "ø7": "m7b5", "m7-5": "m7b5",
+    "°": "dim", "o": "dim", "°7": "dim7", "o7": "dim7", "+": "aug", "#5": "aug", "+7": "aug7", "7#5": "aug7",
+    "7+": "aug7", "sus": "sus4", "7sus": "7sus4", "9sus": "9sus4", "mmaj7": "m(maj7)", "mM7": "m(maj7)",
+    "mΔ": "m(maj7)", "mΔ7": "m(maj7)", "maj6": "6", "M6": "6", "69": "6/9", "m69": "m6/9", "madd9": "m(add9)",
+    "add2": "add9", "2": "sus2", "4": "sus4", "7-5": "7b5", "7-9": "7b9", "7+9": "7#9", "maj7+5": "maj7#5",
+}  # fmt: skip
+_MINOR = re.compile(r"min|mi(?!n)|-")
 
 
 class Key(NamedTuple):
@@ -130,6 +153,48 @@ class Key(NamedTuple):
     def label(self) -> str:
         """What a person reads, such as ``"Bb major"``; `parse_key` reads it back."""
         return f"{spell(self.tonic, self)} {self.name}"
+
+
+class Chord(NamedTuple):
+    """A chord; make one with `parse_chord`.
+
+    Attributes
+    ----------
+    root : int
+        Pitch class 0–11.
+    name : str
+        A name in `CHORDS`.
+    intervals : tuple of int
+        Semitones above the root, ascending, within 0–11 and beginning with 0.
+    bass : int
+        Pitch class of the lowest note; the root unless a slash names another.
+    """
+
+    root: int
+    name: str
+    intervals: tuple[int, ...]
+    bass: int
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Pitch classes from the root upward, then the bass if it is foreign to them."""
+        tones = tuple((self.root + interval) % 12 for interval in self.intervals)
+        return tones if self.bass in tones else (*tones, self.bass)
+
+    @property
+    def bits(self) -> int:
+        """Bit i set for pitch class i."""
+        return sum(1 << pc for pc in self.classes)
+
+    @property
+    def label(self) -> str:
+        """What a person reads, such as ``"Dm7/G"``; `parse_chord` reads it back."""
+        return self.spelt()
+
+    def spelt(self, key: Key | None = None) -> str:
+        """The label with the accidentals of a key."""
+        slash = "" if self.bass == self.root else f"/{spell(self.bass, key)}"
+        return f"{spell(self.root, key)}{self.name}{slash}"
 
 
 def _signature(key: Key, letter_fifths: int) -> int:
@@ -257,6 +322,105 @@ def _scale_name(rest: str) -> str | None:
         if loose and re.sub(r"[ -]", "", name) == loose:
             return ALIASES.get(name, name)
     return None
+
+
+def parse_chord(text: str) -> Chord:
+    """Read a chord symbol.
+
+    Parameters
+    ----------
+    text : str
+        A note, a suffix and perhaps a slash with a bass: ``"Dm7"``, ``"F#ø"``, ``"Bb6/9"``, ``"C7(b9)"``, ``"Dm7/G"``.
+
+    Raises
+    ------
+    SettingsError
+        One sentence with the nearest chord that there is.
+    """
+    plain = text.translate(_ACCIDENTALS).strip()
+    found = _NAME.match(plain)
+    if found is not None:
+        root = bass = _pitch_class_of(found[1], found[2])
+        rest, slash, low = plain[found.end() :].rpartition("/")
+        under = _NAME.fullmatch(low.strip())
+        if slash and under is not None:
+            bass = _pitch_class_of(under[1], under[2])
+        else:
+            rest += slash + low
+        name = _chord_suffix(rest)
+        if name is not None:
+            return Chord(root, name, CHORDS[name], bass)
+    near = _nearest_chord(plain)
+    raise SettingsError(f'there is no chord "{text}"; did you mean "{near}"?')
+
+
+def _chord_suffix(rest: str) -> str | None:
+    """The name in CHORDS that a written suffix means."""
+    bare = re.sub(r"[()\s]", "", rest)
+    if not bare.startswith("maj"):
+        bare = _MINOR.sub("m", bare, count=1) if _MINOR.match(bare) else bare
+    for name in (rest, bare, _WRITTEN_CHORDS.get(bare)):
+        if name in CHORDS:
+            return name
+    return None
+
+
+def _nearest_chord(plain: str) -> str:
+    """A valid chord written most like it; H, the German B, is taken for B."""
+    found = _NAME.match(plain)
+    if found is not None:
+        roots: tuple[str, ...] = (found[0][0].upper() + found[0][1:],)
+    else:
+        roots = ("B",) if plain[:1] in ("H", "h") else _USUAL
+    known = [root + suffix for root in roots for suffix in CHORDS]
+    return get_close_matches(plain.partition("/")[0], known, n=1, cutoff=0.0)[0]
+
+
+def chord_scale(key: Key, classes: Iterable[int]) -> tuple[int, ...]:
+    """The key's scale bent to hold a chord, for moving in steps over it.
+
+    A chord tone outside the scale takes the place of a scale tone a semitone away that is no chord tone, so that the
+    size stays; where there is none, it is added. If both neighbours could go, the spelling decides: a sharp replaces
+    the tone below (G# in E7 in C major: G), a flat the one above (Ab in F minor in C major: A). The chord is spelt as
+    compactly as can be on the line of fifths (Temperley 2001, chapter 5, after Longuet-Higgins), near the key's centre.
+
+    Parameters
+    ----------
+    key : Key
+    classes : iterable of int
+        Pitch classes of the chord, in any order.
+
+    Returns
+    -------
+    tuple of int
+        Semitones above the key's tonic, ascending, within 0–11; 0 is missing where the chord displaces the tonic.
+    """
+    chord = {(pc - key.tonic) % 12 for pc in classes}
+    scale = set(key.intervals)
+    centre = 2 + _SIGNATURE.get(key.name, 0)
+    for tone, place in sorted(_on_fifths(chord, centre).items()):
+        if tone in scale:
+            continue
+        below, above = (tone - 1) % 12, (tone + 1) % 12
+        for neighbour in (below, above) if place > centre else (above, below):
+            if neighbour in scale and neighbour not in chord:
+                scale.remove(neighbour)
+                break
+        scale.add(tone)
+    return tuple(sorted(scale))
+
+
+def _on_fifths(tones: set[int], centre: int) -> dict[int, int]:
+    """Places of tones on the line of fifths: least spread, then the mean nearest to the centre, then the sharper."""
+    around = sorted(tone * 7 % 12 for tone in tones)
+    choices = []
+    for cut in range(len(around)):
+        turned = [*around[cut:], *(place + 12 for place in around[:cut])]
+        for shift in (-24, -12, 0, 12):
+            places = [place + shift for place in turned]
+            mean = sum(places) / len(places)
+            choices.append((places[-1] - places[0], abs(mean - centre), -mean, places))
+    return {place * 7 % 12: place for place in min(choices)[3]} if choices else {}
 
 
 def scale_notes(key: Key, low: int, high: int) -> tuple[int, ...]:

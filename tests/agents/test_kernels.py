@@ -15,6 +15,7 @@ WIDTH = 6
 values = st.one_of(st.floats(-3.0, 3.0), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 0.5]))
 tables = hnp.arrays(np.float64, (4, WIDTH), elements=values)
 masks = hnp.arrays(np.uint8, WIDTH, elements=st.integers(0, 1))
+priors = hnp.arrays(np.float64, WIDTH, elements=st.floats(-5.0, 5.0))
 seeds = st.integers(0, 2**64 - 1)
 
 
@@ -26,19 +27,19 @@ def same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-@given(tables, st.integers(0, 3), masks, st.floats(0.01, 2.0), seeds)
-def test_softmax_is_its_twin(q, state, mask, temperature, seed):
+@given(tables, st.integers(0, 3), masks, priors, st.floats(0.0, 1.0), st.floats(0.01, 2.0), seeds)
+def test_softmax_is_its_twin(q, state, mask, prior, unit, temperature, seed):
     random = rng(seed)
-    found = kernels.softmax_decide(q, state, mask, temperature, random)
-    assert (found, int(random[0])) == naive.softmax_decide(q[state], mask, temperature, seed)
+    found = kernels.softmax_decide(q, state, mask, prior, unit, temperature, random)
+    assert (found, int(random[0])) == naive.softmax_decide(q[state] + unit * prior, mask, temperature, seed)
     assert found == -1 if not mask.any() else mask[found] == 1
 
 
-@given(tables, st.integers(0, 3), masks, st.floats(0.0, 1.0), seeds)
-def test_epsilon_greedy_is_its_twin(q, state, mask, epsilon, seed):
+@given(tables, st.integers(0, 3), masks, priors, st.floats(0.0, 1.0), st.floats(0.0, 1.0), seeds)
+def test_epsilon_greedy_is_its_twin(q, state, mask, prior, unit, epsilon, seed):
     random = rng(seed)
-    found = kernels.epsilon_greedy_decide(q, state, mask, epsilon, random)
-    assert (found, int(random[0])) == naive.epsilon_greedy_decide(q[state], mask, epsilon, seed)
+    found = kernels.epsilon_greedy_decide(q, state, mask, prior, unit, epsilon, random)
+    assert (found, int(random[0])) == naive.epsilon_greedy_decide(q[state] + unit * prior, mask, epsilon, seed)
     assert found == -1 if not mask.any() else mask[found] == 1
 
 
@@ -59,10 +60,13 @@ def chi_square(counts: dict[int, int], probabilities: dict[int, float], n: int) 
     return sum((counts.get(a, 0) - n * p) ** 2 / (n * p) for a, p in probabilities.items())
 
 
+PRIOR, UNIT = np.array([1.0, -0.5, 2.0, 0.0, 0.25, 3.0]), 0.1
+
+
 def count(decide, q, mask, heat, seed, n=20_000):
     random, counts = rng(seed), {}
     for _ in range(n):
-        a = decide(q, 0, mask, heat, random)
+        a = decide(q, 0, mask, PRIOR[: q.shape[1]], UNIT, heat, random)
         counts[a] = counts.get(a, 0) + 1
     return counts
 
@@ -72,7 +76,7 @@ def count(decide, q, mask, heat, seed, n=20_000):
 def test_softmax_draws_its_distribution(seed):
     q = np.array([[0.1, 0.3, math.nan, -0.2, 0.3, 9.0]])
     mask = np.array([1, 1, 1, 1, 1, 0], dtype=np.uint8)
-    probabilities = naive.softmax_probabilities(q[0], mask, 0.2)
+    probabilities = naive.softmax_probabilities(q[0] + UNIT * PRIOR, mask, 0.2)
     counts = count(kernels.softmax_decide, q, mask, 0.2, seed)
     assert chi_square(counts, probabilities, 20_000) < 16.27
 

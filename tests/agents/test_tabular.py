@@ -16,14 +16,15 @@ from livecomposer.ratings.credit import Credit
 SPEC = HeadSpec("test", 4, 2, 4)
 ALL = np.ones(4, dtype=np.uint8)
 NONE = np.zeros(2, dtype=np.float32)
+FLAT = np.zeros(4)
 
 
 def agent(seed=1, **hyper) -> QAgent:
-    return QAgent(SPEC, QSettings(**hyper), np.zeros(4), seed)
+    return QAgent(SPEC, QSettings(**hyper), seed)
 
 
 def choice(state, action, mask=ALL):
-    return Choice(state, action, mask, NONE, False)
+    return Choice(state, action, mask, NONE, False, 0.0)
 
 
 @pytest.mark.parametrize("policy", ["softmax", "epsilon-greedy"])
@@ -32,7 +33,7 @@ def test_identity_task(policy):
     a, steps = agent(policy=policy, gamma=0.0), Steps(SPEC)
     states = np.random.default_rng(1).integers(0, 4, 401)
     for i, state in enumerate(states.tolist()):
-        action = a.act(state, NONE, ALL)
+        action = a.act(state, NONE, ALL, FLAT)
         steps.append(i, 0, choice(state, action))
         steps.reward[i] = 1.0 if action == state else 0.0
         if i:
@@ -46,12 +47,12 @@ def test_late_rating_task():
     credit = Credit([steps])
     second = 1_000_000_000
     for i in range(200):
-        action = a.act(0, NONE, ALL)
+        action = a.act(0, NONE, ALL, FLAT)
         steps.append(i * second, 0, choice(0, action))
         if action == 2:
             credit.give(credit.reach(i * second + 700_000_000, -1), 1.0)
             a.adopt(a.job(steps)())
-    late = [a.act(0, NONE, ALL) for _ in range(50)]
+    late = [a.act(0, NONE, ALL, FLAT) for _ in range(50)]
     assert a.q[0].argmax() == 2
     assert late.count(2) >= 45
 
@@ -109,7 +110,7 @@ def test_state_and_load_round_trip():
     a.adopt(a.job(steps)())
     b.load({name: array.copy() for name, array in a.state().items()})
     np.testing.assert_array_equal(a.q, b.q)
-    assert [a.act(i % 4, NONE, ALL) for i in range(50)] == [b.act(i % 4, NONE, ALL) for i in range(50)]
+    assert [a.act(i % 4, NONE, ALL, FLAT) for i in range(50)] == [b.act(i % 4, NONE, ALL, FLAT) for i in range(50)]
     nothing = Steps(SPEC)
     np.testing.assert_array_equal(b.job(nothing)(), a.q)  # what was loaded is what undo goes back to
     a.q[0, 0] += 1.0
@@ -128,7 +129,7 @@ def test_the_mask_is_always_obeyed(mask, table, policy, adventure, seed):
     a.load({"q": table})
     a.explore(adventure)
     for state in range(4):
-        action = a.act(state, NONE, mask)
+        action = a.act(state, NONE, mask, FLAT)
         assert mask[action] == 1 if mask.any() else action == -1
 
 
@@ -138,12 +139,12 @@ def test_adventure_scales_exploration():
     bold = []
     for adventure in (0.0, 0.5, 1.0):
         a.explore(adventure)
-        bold.append(sum(a.act(0, NONE, ALL) != 3 for _ in range(500)))
+        bold.append(sum(a.act(0, NONE, ALL, FLAT) != 3 for _ in range(500)))
     assert bold[0] < 10 < bold[1] < bold[2]
     greedy = agent(policy="epsilon-greedy")
     greedy.load({"q": np.tile([0.0, 0.1, 0.2, 0.3], (4, 1))})
     greedy.explore(0.0)
-    assert {greedy.act(0, NONE, ALL) for _ in range(100)} == {3}
+    assert {greedy.act(0, NONE, ALL, FLAT) for _ in range(100)} == {3}
 
 
 def test_registry_refuses_what_it_does_not_know():
@@ -153,10 +154,15 @@ def test_registry_refuses_what_it_does_not_know():
 
 
 def test_agents_of_one_seed_differ_by_head_and_repeat_by_seed():
-    draws = [[a.act(0, NONE, np.ones(a.spec.n_actions, np.uint8)) for _ in range(40)] for a in make_agents("q", 1)]
-    again = [[a.act(0, NONE, np.ones(a.spec.n_actions, np.uint8)) for _ in range(40)] for a in make_agents("q", 1)]
-    other = [[a.act(0, NONE, np.ones(a.spec.n_actions, np.uint8)) for _ in range(40)] for a in make_agents("q", 2)]
-    assert draws == again != other
+    def draws(seed):
+        found = []
+        for a in make_agents("q", seed):
+            mask, prior = np.ones(a.spec.n_actions, np.uint8), np.zeros(a.spec.n_actions)
+            found.append([a.act(0, NONE, mask, prior) for _ in range(40)])
+        return found
+
+    assert draws(1) == draws(1) != draws(2)
+    assert draws(1)[0] != draws(1)[2]
 
 
 def test_observe_ends_at_a_phrase():
@@ -176,3 +182,21 @@ def test_value_is_the_table():
     a = agent()
     a.q[2, 3] = 0.25
     assert a.value(2, 3) == 0.25
+
+
+def test_unrated_it_plays_the_prior_and_ratings_move_it():
+    """A nat of the prior is worth ``temperature`` in rewards: at adventure 0.5 an untaught agent draws exp(prior)."""
+    a, prior = agent(temperature=0.02), np.log([0.1, 0.2, 0.3, 0.4])
+    draws = np.bincount([a.act(0, NONE, ALL, prior) for _ in range(10_000)], minlength=4) / 10_000
+    np.testing.assert_allclose(draws, np.exp(prior), atol=0.02)
+    a.q[0, 0] += 0.02 * np.log(4.0)  # as liked as the likeliest
+    draws = np.bincount([a.act(0, NONE, ALL, prior) for _ in range(10_000)], minlength=4) / 10_000
+    np.testing.assert_allclose(draws, np.array([0.4, 0.2, 0.3, 0.4]) / 1.3, atol=0.02)
+
+
+def test_steps_nobody_rates_leave_the_prior_alone():
+    a, steps = agent(), Steps(SPEC)
+    fill(steps, 40, 6)
+    steps.reward[:40] = 0.0
+    a.adopt(a.job(steps)())
+    assert not a.q.any()

@@ -31,7 +31,7 @@ class Scripted:
         self.observed: list[int] = []
         self.adventure = -1.0
 
-    def act(self, state, features, mask):
+    def act(self, state, features, mask, prior):
         assert 0 <= state < self.spec.n_states
         assert np.isfinite(features).all()
         self.asked += 1

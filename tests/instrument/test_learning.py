@@ -3,9 +3,12 @@
 import random
 from statistics import fmean
 
+import numpy as np
+
 from livecomposer import Performance, Settings
 from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.records import Recorder
+from livecomposer.music.actions import RHYTHMS
 from livecomposer.music.context import HEADS
 from tests.instrument.rig import MS, Scripted
 
@@ -98,7 +101,9 @@ def test_undo_takes_back_256_ratings_and_says_when_there_is_none():
 
 def test_the_policy_is_a_setting():
     """ε-greedy at adventure 0 always does the same in the same state; softmax does not."""
-    greedy = Performance(Settings(role="solo", seed=1, policy="epsilon-greedy", adventure=0.0))
-    steps = {msg[1] for _, msg in greedy.advance(20_000 * MS) if msg[0] == 0x91}
-    drawn = Performance(Settings(role="solo", seed=1, adventure=0.5))
-    assert len(steps) < len({msg[1] for _, msg in drawn.advance(20_000 * MS) if msg[0] == 0x91})
+    greedy = Performance(Settings(role="solo", seed=1, policy="epsilon-greedy", adventure=0.0)).learning.agents[0]
+    drawn = Performance(Settings(role="solo", seed=1, adventure=0.5)).learning.agents[0]
+    mask, prior = np.ones(len(RHYTHMS), np.uint8), np.linspace(0.0, 0.5, len(RHYTHMS))
+    features = np.zeros(greedy.spec.n_features, np.float32)
+    assert {greedy.act(0, features, mask, prior) for _ in range(100)} == {len(RHYTHMS) - 1}
+    assert len({drawn.act(0, features, mask, prior) for _ in range(100)}) > 5

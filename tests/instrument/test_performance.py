@@ -189,7 +189,7 @@ def test_a_new_key_is_in_force_for_the_next_stroke():
     p.command(250 * MS, "key_next")
     keys(p, (300, 400, 71))
     assert onsets(p, 500) == [(100.0, 63), (300.0, 67)]
-    assert p.key == parse_key("G minor")
+    assert p.hearing.key == parse_key("G minor")
 
 
 # ---- answer ------------------------------------------------------------------------------------------------------
@@ -197,16 +197,16 @@ def test_a_new_key_is_in_force_for_the_next_stroke():
 
 def test_call_and_answer():
     """The grid starts with the call's first note (1230). Quiet is a beat after the last key is up (2100); the answer
-    begins on the next beat (2230), lasts as many bars as the call, and takes up the player's last note and loudness."""
+    begins on the next beat (2230), which is a bar's first, lasts as many beats as the call, at least two, and takes up
+    the player's last note and loudness."""
     p = performance("answer")
     keys(p, (1230, 1400, 60), (1480, 1600, 64))
     assert heard(p, 9000) == [
         "1230.0 90 3c 50", "1400.0 80 3c 40", "1480.0 90 40 50", "1600.0 80 40 40",
-        "2230.0 91 41 4c", "2690.0 81 41 00", "2730.0 91 40 4c", "3190.0 81 40 00",
-        "3230.0 91 41 50", "3690.0 81 41 00", "3730.0 91 40 4c", "4190.0 81 40 00",
+        "2230.0 91 41 50", "2690.0 81 41 00", "2730.0 91 40 4c", "3190.0 81 40 00",
     ]  # fmt: skip
     assert p.turns.phase == LISTEN
-    assert p.transport.tick_at(1230 * MS) % 48 == 0
+    assert p.transport.tick_at(2230 * MS) % 48 == 0
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_long_call_gets_a_long_answer():
     p = performance("answer")
     keys(p, *((1000 + i * 500, 1400 + i * 500, 60 + i) for i in range(6)))
     notes = onsets(p, 20_000)
-    assert [t for t, _ in notes] == [4500.0 + 500 * i for i in range(8)]
+    assert [t for t, _ in notes] == [4500.0 + 500 * i for i in range(6)]
 
 
 def test_a_key_held_keeps_the_call_open():
@@ -319,20 +319,21 @@ def test_solo_breathes_for_the_last_beat_of_every_fourth_bar():
 
 
 def test_duet_counts_in_one_bar_and_plays_along():
+    """On the strong beat at 3000 it waits 25 ms for a player who has struck within the last 1.5 s."""
     p = performance("duet", harmony=(THIRD,))
     keys(p, (2100, 2200, 60))
-    assert heard(p, 3000) == [
+    assert heard(p, 3100) == [
         "0.0 99 4c 64", "60.0 89 4c 00", "500.0 99 4d 64", "560.0 89 4d 00",
         "1000.0 99 4d 64", "1060.0 89 4d 00", "1500.0 99 4d 64", "1560.0 89 4d 00",
-        "2000.0 91 43 50", "2000.0 91 40 44", "2100.0 90 3c 50", "2200.0 80 3c 40",
-        "2460.0 81 43 00", "2460.0 81 40 00", "2500.0 91 41 4c", "2500.0 91 3e 40", "2960.0 81 41 00",
-        "2960.0 81 3e 00", "3000.0 91 43 4c", "3000.0 91 40 40",
+        "2000.0 91 3e 50", "2000.0 91 3b 44", "2100.0 90 3c 50", "2200.0 80 3c 40",
+        "2460.0 81 3e 00", "2460.0 81 3b 00", "2500.0 91 3c 4c", "2500.0 91 39 40", "2960.0 81 3c 00",
+        "2960.0 81 39 00", "3025.0 91 3e 4c", "3025.0 91 3b 40",
     ]  # fmt: skip
 
 
 def test_duet_without_count_in_begins_at_once():
     p = performance("duet", count_in=False)
-    assert heard(p, 500) == ["0.0 91 43 50", "460.0 81 43 00", "500.0 91 41 4c"]
+    assert heard(p, 500) == ["0.0 91 3e 50", "460.0 81 3e 00", "500.0 91 3c 4c"]
 
 
 @pytest.mark.parametrize("at", [3900, 3971, 3999, 4000])
@@ -348,7 +349,7 @@ def test_a_role_taken_after_the_bar_waits_for_the_next():
     p = performance("answer")
     p.command(4001 * MS, "role", "duet")
     assert heard(p, 7999, 9)[::2] == ["6000.0 99 4c 64", "6500.0 99 4d 64", "7000.0 99 4d 64", "7500.0 99 4d 64"]
-    assert onsets(p, 8000) == [(8000.0, 67)]
+    assert onsets(p, 8000) == [(8000.0, 62)]
 
 
 def test_leaving_a_role_ends_its_line():
@@ -582,7 +583,7 @@ def test_a_bad_command_says_so_and_changes_nothing(name, value):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_can_be_given(name):
     p = performance("solo")
-    p.command(0, name, {"tempo": 100, "level": 0.5, "adventure": 0.5}.get(name))
+    p.command(0, name, {"tempo": 100, "level": 0.5, "adventure": 0.5, "outside": 0.5}.get(name))
 
 
 # ---- ratings -----------------------------------------------------------------------------------------------------
@@ -668,9 +669,9 @@ def test_before_the_last_note_has_ended_it_is_not_the_gap(key_up, pressed):
 def test_a_rating_in_the_gap_reaches_the_whole_answer():
     p = performance("answer")
     keys(p, (1230, 1400, 60))
-    p.advance(5000 * MS)  # the answer was 2230 to 4230
+    p.advance(5000 * MS)  # the answer was 2230 to 3230
     p.rate(5500 * MS, 1.0)
-    assert [credited(p, head) for head in range(3)] == [[0.3] * 4] * 3
+    assert [credited(p, head) for head in range(3)] == [[0.3] * 2] * 3
 
 
 def test_a_rating_within_the_phrase_reaches_the_last_notes():
@@ -741,7 +742,7 @@ def test_a_lost_input_gives_solo_back():
     p = performance("solo")
     feed(p, (1200, "90 3c 50"))
     p.command(1500 * MS, "in_lost")
-    assert onsets(p, 3100)[3:] == [(2500.0, 59), (3000.0, 60)]
+    assert onsets(p, 4600)[3:] == [(4000.0, 59), (4500.0, 60)]
 
 
 def test_a_lost_output_releases_it():
@@ -934,7 +935,7 @@ def test_mapped_controls_are_swallowed_and_obeyed():
          (60, "b0 18 7f"), (70, "99 24 40"), (80, "89 24 00"))  # fmt: skip
     assert heard(p, 100) == ["30.0 b1 07 40"]
     assert (p.learning.ratings, p.transport.tempo, p.turns.role) == (1, 180.0, "solo")
-    assert (p.learning.held, p.key.tonic, p.click) == (True, 7, True)
+    assert (p.learning.held, p.hearing.key.tonic, p.click) == (True, 7, True)
 
 
 def test_endless_encoders_add_steps():
@@ -965,7 +966,7 @@ def test_a_control_key_stays_swallowed_through_a_panic_of_the_map():
 
 
 def test_late_decisions_are_the_fallbacks():
-    p = performance("harmonize", harmony=(TRIAD,))
+    p = performance("harmonize", harmony=(TRIAD,), prior="none")
     p.late(100 * MS)
     p.receive(90 * MS, b"\x90\x48\x50", 100 * MS)
     assert heard(p, 100, 1) == ["100.0 91 45 40"]  # a third
@@ -975,7 +976,7 @@ def test_late_decisions_are_the_fallbacks():
 
 
 def test_a_late_line_walks_to_the_tonic_in_quarters():
-    p = performance("answer", rhythm=(EIGHTH,), steps=(3,), harmony=(TRIAD,))
+    p = performance("answer", rhythm=(EIGHTH,), steps=(3,), harmony=(TRIAD,), prior="none")
     p.late(10_000 * MS)
     p.command(100 * MS, "role", "solo")
     assert onsets(p, 4100) == [(2000.0, 64), (2500.0, 62), (3000.0, 60), (3500.0, 60), (4000.0, 60)]

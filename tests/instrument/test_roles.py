@@ -3,12 +3,13 @@
 import pytest
 
 from livecomposer.instrument.roles import CALL, LISTEN, PAUSED, PLAY, STOPPED, Turns
+from livecomposer.music.metre import parse_metre
 
 BAR = 48
 
 
-def turns(role, trade=0):
-    return Turns(role, BAR, trade)
+def turns(role, trade=0, metre="4/4"):
+    return Turns(role, parse_metre(metre), trade)
 
 
 @pytest.mark.parametrize(
@@ -29,24 +30,29 @@ def test_where_a_role_begins(role, count_in, tick, phase, start):
     assert (t.phase, t.start_tick, t.end_tick) == (phase, start, -1)
 
 
-def test_an_answer_is_as_long_as_the_call_in_whole_bars():
-    for played, bars in ((6, 1), (BAR, 1), (BAR + 1, 2), (3 * BAR, 3)):
-        t = turns("answer")
-        t.begin(0.0, True)
-        assert t.player_on(7.0) == "call"
-        t.call(BAR)
-        assert t.player_on(60.0) == ""
-        end = BAR + played + 12  # quiet comes one beat after the last key is up
-        assert t.quiet(float(end), 0.5) is True
-        start = -(-(end + 0.5) // 12) * 12
-        assert (t.phase, t.start_tick, t.end_tick) == (PLAY, start, start + bars * BAR)
+@pytest.mark.parametrize(
+    ("metre", "played", "length"),
+    [("4/4", 6, 24), ("4/4", 29, 24), ("4/4", 31, 48), ("4/4", 48, 48), ("4/4", 61, 48), ("4/4", 72, 72),
+     ("4/4", 140, 144), ("3/4", 61, 72), ("6/8", 20, 18), ("7/8", 40, 42)],
+)  # fmt: skip
+def test_an_answer_has_the_beats_of_the_call_or_whole_bars_a_beat_away(metre, played, length):
+    t = turns("answer", metre=metre)
+    t.begin(0.0, True)
+    assert t.player_on(7.0) == "call"
+    t.call(BAR)
+    assert (t.player_on(60.0), t.answering) == ("", True)
+    assert t.quiet(100.0, 0.5) is False  # a reply is not a solo that goes on
+    start = t.reply_beat(100.0, 0.5)
+    assert start == (102 if "8" in metre else 108)
+    t.reply(start, played)
+    assert (t.phase, t.start_tick, t.end_tick, t.answering) == (PLAY, start, start + length, False)
 
 
 def test_a_new_call_interrupts_the_answer():
     t = turns("answer")
     t.player_on(0.0)
     t.call(0)
-    t.quiet(24.0, 0.5)
+    t.reply(36, 48)
     assert t.player_on(40.0) == "yield call"
     t.pause()
     t.call(BAR)
@@ -57,7 +63,7 @@ def test_the_answer_ends_at_its_end():
     t = turns("answer")
     t.player_on(0.0)
     t.call(0)
-    t.quiet(24.0, 0.5)
+    t.reply(36, 48)
     assert [t.bar(tick) for tick in (36, 48, 84)] == [False, False, False]
     assert (t.phase, t.end_tick) == (LISTEN, 84)
 
@@ -100,14 +106,14 @@ def test_trading_with_nobody_waits():
     assert (t.bar(48), t.bar(96), t.phase, t.bar(144), t.phase) == (True, False, CALL, False, LISTEN)
 
 
-def test_solo_yields_and_comes_back_on_a_beat():
+def test_solo_yields_and_comes_back_on_a_bar_line():
     t = turns("solo")
     t.begin(0.0, True)
     assert t.player_on(30.0) == "yield"
     t.pause()
     assert (t.phase, t.player_on(31.0)) == (PAUSED, "")
     assert t.quiet(50.2, 0.5) is True
-    assert (t.phase, t.start_tick, t.end_tick) == (PLAY, 60, -1)
+    assert (t.phase, t.start_tick, t.end_tick) == (PLAY, 96, -1)
     assert t.quiet(80.0, 0.5) is False
 
 

@@ -9,17 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from livecomposer.agents.model import VERSION, pack, unpack
 from livecomposer.agents.registry import make_agents
 from livecomposer.agents.tabular import QAgent, QSettings
 from livecomposer.errors import TasteError
 from livecomposer.instrument.snapshot import (
-    VERSION,
     SharedSnapshot,
     arrays_of,
     layout_of,
-    pack,
     pack_agents,
-    unpack,
     unpack_agents,
 )
 from livecomposer.music.actions import HeadSpec
@@ -29,7 +27,7 @@ SPECS = (HeadSpec("one", 2, 1, 3), HeadSpec("two", 3, 1, 2))
 
 def small(seed=0):
     """Two agents with a few numbers each, learnt from nothing but a seed."""
-    agents = [QAgent(spec, QSettings(), np.zeros(spec.n_actions), 1) for spec in SPECS]
+    agents = [QAgent(spec, QSettings(), 1) for spec in SPECS]
     rng = np.random.default_rng(seed)
     for agent in agents:
         agent.q[:] = rng.normal(size=agent.q.shape)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from livecomposer.errors import SettingsError, StoreError
 from livecomposer.midi.files import TempoMap, rating_text, read_performance, write_performance
+from livecomposer.music.metre import parse_metre
 
 ON, OFF, CC, BEND, PROGRAM = 0x90, 0x80, 0xB0, 0xE0, 0xC0
 TICK_S = 0.5 / 480  # at 120
@@ -71,7 +72,7 @@ def test_the_whole_file_by_hand(path):
         agent=[(0.5, message(ON | 1, 64, 80)), (0.75, message(BEND | 1, 0, 96)), (1.0, message(ON | 1, 64, 0))],
         tempo_changes=[(0.0, 120), (0.5, 60)],
         ratings=[(0.75, 0.5), (1.0, -1.0)],
-        beats_per_bar=3,
+        metre=parse_metre("3/4"),
     )
     file = mido.MidiFile(path)
     assert (file.type, file.ticks_per_beat) == (1, 480)
@@ -266,8 +267,3 @@ def test_a_foreign_file(tmp_path):
 def test_a_tempo_no_file_can_hold(path, bpm):
     with pytest.raises(SettingsError, match="4 to 1000"):
         write_performance(path, [], [], tempo_changes=[(0.0, bpm)])
-
-
-def test_a_metre_no_file_can_hold(path):
-    with pytest.raises(SettingsError, match="1 to 255"):
-        write_performance(path, [], [], beats_per_bar=0)

@@ -1,13 +1,12 @@
 """The tables of actions and the ladder, against the plain words of the definitions."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from livecomposer.music import actions
-from livecomposer.music.actions import LEANING, RHYTHMS, STEPS, TICKS_PER_BEAT, VOICINGS, Ladder, melody_fallback
-from livecomposer.music.context import HARMONY, HEADS, MELODY, RHYTHM
+from livecomposer.music.actions import N_MELODY, RHYTHMS, STEPS, TICKS_PER_BEAT, VOICINGS, Ladder, melody_fallback
+from livecomposer.music.context import HEADS
 from livecomposer.music.theory import SCALES, parse_key
 
 notes = st.integers(0, 127)
@@ -46,6 +45,8 @@ def test_a_voicing_counts_in_notes_of_the_scale(ladder, action, note, below):
         ("single", ()), ("third", (69,)), ("sixth", (64,)), ("octave", (60,)), ("fifth", (65,)),
         ("triad, fifth on top", (69, 65)), ("triad, third on top", (69, 64)), ("triad, root on top", (67, 64)),
         ("sus4", (71, 65)), ("seventh", (69, 65, 62)), ("open tenth", (57,)),
+        ("seventh, third on top", (69, 67, 64)), ("seventh, fifth on top", (69, 65, 64)),
+        ("seventh, drop-2", (65, 62, 57)),
     ],
 )  # fmt: skip
 def test_every_voicing_under_c5(name, added):
@@ -63,12 +64,21 @@ def test_the_fallback_walks_to_the_tonic(rung, tonic, step):
 
 
 def test_the_tables_fit_the_heads():
-    assert [spec.n_actions for spec in HEADS] == [len(RHYTHMS), len(STEPS), len(VOICINGS)]
-    assert [LEANING[HEADS[head].name].shape for head in (RHYTHM, MELODY, HARMONY)] == [(9,), (15,), (11,)]
-    assert all(np.isfinite(values).all() for values in LEANING.values())
+    assert [spec.n_actions for spec in HEADS] == [len(RHYTHMS), N_MELODY, len(VOICINGS)]
     assert (RHYTHMS[actions.RHYTHM_FALLBACK].name, VOICINGS[actions.HARMONY_FALLBACK].name) == ("1/4", "third")
-    assert STEPS[int(LEANING["melody"].argmax())] in (-1, 1)
-    assert not RHYTHMS[int(LEANING["rhythm"].argmax())].rest
+    assert [rhythm.rest for rhythm in RHYTHMS] == [False] * actions.N_LENGTHS + [True] * 4
+
+
+def test_what_the_kernels_read():
+    ladder = Ladder(9, SCALES["harmonic minor"])
+    assert ladder.row.shape == (actions.LADDER_SIZE,)
+    assert ladder.row[: actions.NOTES_AT].tolist() == ladder.rung.tolist()
+    n = len(ladder.notes)
+    assert ladder.row[actions.NOTES_AT : actions.NOTES_AT + n].tolist() == ladder.notes.tolist()
+    assert ladder.row[actions.NOTES_AT + n : actions.COUNT_AT].tolist() == [-1] * (128 - n)
+    assert ladder.row[actions.COUNT_AT :].tolist() == [n, 9, 7, 1]
+    assert Ladder(0, SCALES["blues"]).row[actions.MINOR_AT] == 1
+    assert Ladder(0, SCALES["chromatic"]).row[actions.MINOR_AT] == 0
 
 
 def test_lengths_are_what_their_names_say():
@@ -76,10 +86,13 @@ def test_lengths_are_what_their_names_say():
         "1/16": 0.25,
         "1/8 triplet": 1 / 3,
         "1/8": 0.5,
+        "1/4 triplet": 2 / 3,
         "1/8 dotted": 0.75,
         "1/4": 1.0,
         "1/4 dotted": 1.5,
         "1/2": 2.0,
+        "1/2 dotted": 3.0,
+        "1/1": 4.0,
     }
     for rhythm in RHYTHMS:
         name = rhythm.name.removesuffix(" rest")

@@ -56,8 +56,8 @@ def onsets(events):
 @settings(deadline=None)
 @given(roles, keys, tempos, seeds, bars, st.lists(st.floats(0, 60), max_size=8))
 def test_any_way_of_asking_gives_the_same_music(role, key, tempo, seed, bar, asks):
-    whole = VirtualPlayer(role, key, tempo, seed, beats_per_bar=bar).events(60.0)
-    player = VirtualPlayer(role, key, tempo, seed, beats_per_bar=bar)
+    whole = VirtualPlayer(role, key, tempo, seed, bar_quarters=bar).events(60.0)
+    player = VirtualPlayer(role, key, tempo, seed, bar_quarters=bar)
     parts = []
     for until_s in [*sorted(asks), 60.0]:
         part = player.events(until_s)
@@ -69,7 +69,7 @@ def test_any_way_of_asking_gives_the_same_music(role, key, tempo, seed, bar, ask
 @settings(deadline=None)
 @given(roles, keys, tempos, seeds, bars, st.floats(0, 120))
 def test_every_note_ends_and_is_in_key(role, key, tempo, seed, bar, until_s):
-    player = VirtualPlayer(role, key, tempo, seed, beats_per_bar=bar)
+    player = VirtualPlayer(role, key, tempo, seed, bar_quarters=bar)
     sounding, pedal = check(player.events(until_s), key)
     out = player.release()
     assert {message[1] for message in out if message[0] == 0x80} == sounding
@@ -260,7 +260,7 @@ def test_one_tone_is_scale_enough():
     [
         (lambda: VirtualPlayer("bass", C_MAJOR, 120, 1), "harmonize, duet, answer, solo"),
         (lambda: VirtualPlayer("duet", C_MAJOR, 500, 1), "20 to 400"),
-        (lambda: VirtualPlayer("duet", C_MAJOR, 120, 1, beats_per_bar=0), "1 to 12"),
+        (lambda: VirtualPlayer("duet", C_MAJOR, 120, 1, bar_quarters=0), "1 to 12"),
         (lambda: VirtualPlayer("duet", C_MAJOR, 120, 1).set_role("x"), "allowed are"),
         (lambda: VirtualPlayer("duet", C_MAJOR, 120, 1).set_tempo(0), "out of range"),
     ],

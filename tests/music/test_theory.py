@@ -6,15 +6,19 @@ from hypothesis import strategies as st
 
 from livecomposer.errors import SettingsError
 from livecomposer.music.theory import (
+    CHORDS,
     SCALES,
+    Chord,
     Key,
     chord_name,
+    chord_scale,
     degree_of,
     mask,
     nearest,
     next_key,
     note_name,
     note_number,
+    parse_chord,
     parse_key,
     pitch_class,
     scale_notes,
@@ -268,3 +272,140 @@ def test_chord_names_move_with_the_root(root, bass):
 def test_chord_name_always_answers(tones, bass):
     name = chord_name(tones, bass)
     assert (name == "") == (len(tones | ({bass} - {None})) < 2)
+
+
+@pytest.mark.parametrize(
+    ("texts", "intervals"),
+    [
+        ("C CM Cmaj", (0, 4, 7)),
+        ("Cm C- Cmin Cmi", (0, 3, 7)),
+        ("Cmaj7 CM7 CΔ CMaj7 CΔ7 Cj7", (0, 4, 7, 11)),
+        ("C7", (0, 4, 7, 10)),
+        ("Cm7 C-7 Cmin7 Cmi7", (0, 3, 7, 10)),
+        ("Cm7b5 Cø Cø7 C-7b5 Cm7(b5) Cm7♭5", (0, 3, 6, 10)),
+        ("Cdim C° Co", (0, 3, 6)),
+        ("Cdim7 C°7 Co7", (0, 3, 6, 9)),
+        ("Caug C+ C#5", (0, 4, 8)),
+        ("Csus4 Csus", (0, 5, 7)),
+        ("Csus2 C2", (0, 2, 7)),
+        ("C6 CM6", (0, 4, 7, 9)),
+        ("Cm6 C-6", (0, 3, 7, 9)),
+        ("C9", (0, 2, 4, 7, 10)),
+        ("Cmaj9 CM9 CΔ9", (0, 2, 4, 7, 11)),
+        ("Cm9 Cmin9", (0, 2, 3, 7, 10)),
+        ("C6/9 C69", (0, 2, 4, 7, 9)),
+        ("Cadd9 C(add9) Cadd2", (0, 2, 4, 7)),
+        ("C7sus4 C7sus", (0, 5, 7, 10)),
+        ("C7b9 C7(b9) C7-9", (0, 1, 4, 7, 10)),
+        ("C7#9 C7(#9) C7♯9", (0, 3, 4, 7, 10)),
+        ("C5", (0, 7)),
+        ("Cm(maj7) CmM7 CmΔ Cminmaj7 C-Δ7", (0, 3, 7, 11)),
+        ("Caug7 C+7 C7#5", (0, 4, 8, 10)),
+        ("Cm11", (0, 2, 3, 5, 7, 10)),
+        ("C13", (0, 2, 4, 7, 9, 10)),
+    ],
+)
+def test_parse_chord(texts, intervals):
+    for text in texts.split():
+        if text == "C#5":
+            assert parse_chord(text) == Chord(1, "5", (0, 7), 1)  # the note name takes the sharp
+        else:
+            assert parse_chord(text) == Chord(0, parse_chord(text).name, intervals, 0), text
+
+
+@pytest.mark.parametrize(
+    ("text", "chord", "label", "classes"),
+    [
+        ("Dm7/G", Chord(2, "m7", (0, 3, 7, 10), 7), "Dm7/G", (2, 5, 9, 0, 7)),
+        ("C/E", Chord(0, "", (0, 4, 7), 4), "C/E", (0, 4, 7)),
+        ("bb7", Chord(10, "7", (0, 4, 7, 10), 10), "Bb7", (10, 2, 5, 8)),
+        ("F♯m", Chord(6, "m", (0, 3, 7), 6), "F#m", (6, 9, 1)),
+        ("C6/9/E", Chord(0, "6/9", (0, 2, 4, 7, 9), 4), "C6/9/E", (0, 2, 4, 7, 9)),
+        (" G / B ", Chord(7, "", (0, 4, 7), 11), "G/B", (7, 11, 2)),
+    ],
+)
+def test_a_chord_with_its_bass(text, chord, label, classes):
+    found = parse_chord(text)
+    assert (found, found.label, found.classes) == (chord, label, classes)
+    assert found.bits == sum(1 << pc for pc in classes)
+
+
+def test_a_chord_is_spelt_in_the_key():
+    assert parse_chord("G#/D#").spelt(parse_key("Eb major")) == "Ab/Eb"
+
+
+@given(st.integers(0, 11), st.sampled_from(sorted(CHORDS)), st.integers(0, 11))
+def test_a_chord_label_reads_back(root, name, bass):
+    chord = Chord(root, name, CHORDS[name], bass)
+    assert parse_chord(chord.label) == chord
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [("Cmja7", "Cmaj7"), ("Hm7", "Bm7"), ("Dm77", "Dm7"), ("F/H", "F"), ("Bbsus44", "Bbsus4"), ("Ebdmi7", "Ebdim7")],
+)
+def test_parse_chord_refuses_and_names_the_nearest(text, near):
+    with pytest.raises(SettingsError) as caught:
+        parse_chord(text)
+    assert str(caught.value) == f'there is no chord "{text}"; did you mean "{near}"?'
+
+
+@given(st.text(max_size=8))
+def test_parse_chord_reads_or_names_a_chord_that_it_reads(text):
+    try:
+        parse_chord(text)
+    except SettingsError as error:
+        parse_chord(str(error).rsplit('"', 2)[1])
+
+
+@pytest.mark.parametrize(
+    ("key", "chord", "notes"),
+    [
+        ("C major", "Am7", "C D E F G A B"),
+        ("C major", "E7", "C D E F G# A B"),
+        ("C major", "Fm", "C D E F G Ab B"),
+        ("C major", "C7", "C D E F G A Bb"),
+        ("C major", "D7", "C D E F# G A B"),
+        ("C major", "B7", "C D# E F# G A B"),
+        ("C major", "Abmaj7", "C D Eb F G Ab B"),
+        ("C major", "Ebm", "C D Eb F Gb A Bb"),
+        ("C major", "A7", "C# D E F G A B"),
+        ("A minor", "E7", "A B C D E F G#"),
+        ("A minor", "D", "A B C D E F# G"),
+        ("A harmonic minor", "G", "A B C D E F G"),
+        ("D dorian", "A7", "D E F G A B C#"),
+        ("Eb major", "G7", "Eb F G Ab B C D"),
+        ("C major pentatonic", "F", "C D F G A"),
+        ("C chromatic", "F#7", "C C# D D# E F F# G G# A A# B"),
+    ],
+)
+def test_chord_scale(key, chord, notes):
+    found = chord_scale(parse_key(key), parse_chord(chord).classes)
+    tonic = parse_key(key).tonic
+    assert found == tuple(sorted((pitch_class(note) - tonic) % 12 for note in notes.split()))
+
+
+def test_a_tone_between_two_chord_tones_is_added():
+    assert chord_scale(parse_key("C major"), (0, 1, 2)) == (0, 1, 2, 4, 5, 7, 9, 11)
+
+
+@settings(deadline=None)
+@given(keys, st.sets(st.integers(0, 11), max_size=6), st.integers(0, 11))
+def test_a_chord_scale_holds_the_chord_and_little_else(key, classes, up):
+    found = chord_scale(key, classes)
+    chord = {(pc - key.tonic) % 12 for pc in classes}
+    assert chord <= set(found) <= chord | set(key.intervals)
+    assert found == tuple(sorted(set(found)))
+    assert len(key.intervals) <= len(found) <= len(key.intervals) + len(chord)
+    for gone in set(key.intervals) - set(found):
+        assert {(gone - 1) % 12, (gone + 1) % 12} & chord
+    if chord <= set(key.intervals):
+        assert found == key.intervals
+    moved = key._replace(tonic=(key.tonic + up) % 12)
+    assert chord_scale(moved, [(pc + up) % 12 for pc in classes]) == found
+
+
+@given(st.integers(0, 11), st.sampled_from(["", "m", "7", "maj7", "m7", "m7b5", "dim7", "dim"]), st.integers(0, 11))
+def test_the_size_of_a_major_scale_stays_under_usual_chords(tonic, name, root):
+    key = Key(tonic, "major", SCALES["major"])
+    assert len(chord_scale(key, Chord(root, name, CHORDS[name], root).classes)) == 7

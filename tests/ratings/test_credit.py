@@ -14,7 +14,7 @@ from livecomposer.ratings.credit import GRACE_S, PHRASE_WEIGHT, SCALE_S, SHAPE, 
 
 MS = 1_000_000
 SPEC = HeadSpec("rhythm", 2, 1, 2)
-CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False)
+CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False, 0.0)
 
 
 def naive_weights(onsets, first, t_rating):
