@@ -1,6 +1,7 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|practice|bench``; each command's work is in its own module, imported when it is chosen.
+``livecomposer play|ports|doctor|learn|practice|bench``; each command's work is in its own module, imported when it is
+chosen.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("bench", choices=BENCHES)
     bench.add_argument("--json", action="store_true", help="for programs")
     bench.add_argument("--short", action="store_true", help="fewer repetitions (for CI)")
-    bench.add_argument("--out", metavar="DIR", help="music: keep what was played as .mid files")
+    bench.add_argument("--out", metavar="DIR", help="music, score: where the files go")
     return parser
 
 

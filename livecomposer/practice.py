@@ -15,12 +15,14 @@ import numpy as np
 
 from livecomposer.agents.prior import Prior, counts, load_prior, save_prior, style_of
 from livecomposer.agents.soft_q import train
+from livecomposer.agents.survey import survey
 from livecomposer.errors import SettingsError
 from livecomposer.music.env import Stage
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import HEAD_OF, RULES, load_weights
 
 BLOCK = 100_000  # steps between two looks at the clock
+LINES = 10  # of progress, where it is written to a file
 ALPHA, ALPHA_END = 0.1, 0.005
 HEADS = ("rhythm", "melody", "harmony")
 
@@ -52,8 +54,11 @@ def practice(
     """
     weights = load_weights() if rules is None else rules
     done = int(start.meta.get("steps", 0)) if start else 0  # type: ignore[call-overload]
-    stage = Stage(start.style if start else style_of(counts()), seed + done)
-    learnt = [w.copy() for w in start.weights] if start else [np.zeros(n, dtype=np.float32) for n in N_ROWS]
+    style = start.style if start else style_of(counts())
+    stage = Stage(style, seed + done)
+    learnt: list[np.ndarray] = [np.zeros(n, dtype=np.float32) for n in N_ROWS]
+    if start:
+        learnt = [w.copy() for w in start.weights]
     rows: list[np.ndarray] = []
     begun = time.monotonic()
     at = 0
@@ -74,7 +79,12 @@ def practice(
         pass
     metrics = {name: round(float(rows[-1][i]), 4) for i, name in enumerate((*HEADS, *RULES))} if rows else {}
     meta = {"seed": seed, "steps": done + at, "rules": weights.tolist(), "metrics": metrics}
-    return Prior((learnt[0], learnt[1], learnt[2]), stage.style, meta), np.array(rows)
+    heads = (learnt[0], learnt[1], learnt[2])
+    try:
+        models = survey(Stage(style, seed), heads)
+    except KeyboardInterrupt:  # what has been learnt is kept: only the count, of some seconds, begins anew
+        models = survey(Stage(style, seed), heads)
+    return Prior(heads, style, models, meta), np.array(rows)
 
 
 def practice_command(args: Namespace) -> int:
@@ -82,8 +92,13 @@ def practice_command(args: Namespace) -> int:
     out = Path(args.out)
     if args.steps <= 0 or args.minutes < 0:
         raise SettingsError("practice needs --steps of at least 1 (and --minutes of 0 or more)")
-    if not out.parent.is_dir():
-        raise SettingsError(f"out = {args.out!r}: there is no folder {str(out.parent)!r}; make it first")
+    if args.seed < 0:
+        raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
+    for name, path in (("out", out), ("plot", Path(args.plot or args.out))):
+        if not path.parent.is_dir():
+            raise SettingsError(f"{name} = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+        if path.is_dir():
+            raise SettingsError(f"{name} = {str(path)!r} is a folder; name a file in it")
     text = None
     if args.rules:
         try:
@@ -93,17 +108,25 @@ def practice_command(args: Namespace) -> int:
     start = load_prior(args.out) if args.resume and out.exists() else None
     begun = time.monotonic()
 
+    shown = [-1]
+
     def progress(done: int, row: np.ndarray) -> None:
         share = done / args.steps
+        live = sys.stderr.isatty()
+        if not live and int(share * LINES) == shown[0]:
+            return
+        shown[0] = int(share * LINES)
         speed = done / max(time.monotonic() - begun, 1e-9)
         bar = "█" * round(24 * share) + "·" * (24 - round(24 * share))
         means = "  ".join(f"{name} {value:+.3f}" for name, value in zip(HEADS, row[:3], strict=True))
-        print(f"\r{bar} {done:>11,} steps  {speed:>9,.0f}/s  {means} ", end="", file=sys.stderr, flush=True)
+        line = f"{bar} {done:>11,} steps  {speed:>9,.0f}/s  {means} "
+        print(f"\r{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
 
     prior, curve = practice(
         args.steps, args.seed, load_weights(text, args.rules or "rules"), start, args.minutes, progress
     )
-    print(file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     save_prior(out, prior)
     if args.plot:
         _plot(curve, Path(args.plot))

@@ -71,7 +71,7 @@ class Settings:
         "auto", "obey MIDI clock: auto after Start, always, or never", choices=("auto", "external", "internal")
     )
     # learning
-    agent: str = _setting("q", "how it learns", choices=("q",))
+    agent: str = _setting("q", "how it learns", choices=("dyna-q", "q"))
     policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
     prior: str = _setting("shipped", "what it knows before you rate: shipped, none, or a model file of practice")
     theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)

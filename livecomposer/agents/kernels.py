@@ -124,3 +124,97 @@ def q_sweep(q, states, actions, rewards, terminated, masks, sweeps, alpha, gamma
             td_error = rewards[i] + gamma * best - q[states[i], actions[i]]
             if np.isfinite(td_error):
                 q[states[i], actions[i]] += alpha * td_error
+
+
+# π(a) ∝ π₀(a) exp β [liking(a) + F(s, a)] over the actions with mask 1
+@njit(
+    "int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, uint64[::1])",
+    cache=True,
+)
+def taste_decide(future, state, mask, prior, liking, beta, rng):
+    """Draw an action; -1 if the mask allows none. A value that is not finite is never drawn while another is."""
+    n = mask.shape[0]
+    best = -np.inf
+    for a in range(n):
+        if mask[a] == 1:
+            x = prior[a] + beta * (liking[a] + future[state, a])
+            if best < x < np.inf:
+                best = x
+    total = 0.0
+    last = -1
+    for a in range(n):
+        if mask[a] == 1:
+            if last < 0:
+                last = a
+            x = prior[a] + beta * (liking[a] + future[state, a]) - best
+            if x <= 0.0:
+                total += np.exp(x)
+    z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
+    rng[0] = z
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    left = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16 * total
+    for a in range(n):
+        if mask[a] == 1:
+            x = prior[a] + beta * (liking[a] + future[state, a]) - best
+            if x <= 0.0:
+                last = a
+                left -= np.exp(x)
+                if left < 0.0:
+                    return a
+    return last
+
+
+# V(s) ← (1/β) ln Σ_a π₀(a|s) exp β [w·φ̄(s,a) + F(s,a)], F(s,a) = γ Σ_s' P(s'|s,a) V(s'), π₀(a|s) = n(s,a)/n(s)
+# less its mean over visits (soft value iteration: Haarnoja et al. 2017, eq. 5–6; an action that was never chosen counts
+# for nothing here)
+@njit(
+    "void(float32[:,::1], float32[:,:,::1], float32[:,:,::1], float64[::1], float64, float64, int64, float64[::1],"
+    " float64[:,::1])",
+    cache=True,
+    nogil=True,
+)
+def plan_sweeps(chosen, features, following, weights, beta, gamma, sweeps, values, future):
+    """Learner kernel: ``values`` float64[s] and ``future`` float64[s, a] after so many sweeps."""
+    n_states, n_actions = chosen.shape
+    for sweep in range(sweeps + 1):
+        for s in range(n_states):
+            for a in range(n_actions):
+                total = 0.0
+                for t in range(n_states):
+                    total += following[s, a, t] * values[t]
+                future[s, a] = gamma * total
+        if sweep == sweeps:
+            break
+        total = 0.0
+        mean = 0.0
+        for s in range(n_states):
+            visits = 0.0
+            best = -np.inf
+            for a in range(n_actions):
+                if chosen[s, a] > 0.0:
+                    visits += chosen[s, a]
+                    liked = future[s, a]
+                    for k in range(weights.shape[0]):
+                        liked += features[s, a, k] * weights[k]
+                    best = max(best, beta * liked)
+            values[s] = 0.0
+            if visits == 0.0:
+                continue
+            mass = 0.0
+            for a in range(n_actions):
+                if chosen[s, a] > 0.0:
+                    liked = future[s, a]
+                    for k in range(weights.shape[0]):
+                        liked += features[s, a, k] * weights[k]
+                    mass += chosen[s, a] / visits * np.exp(beta * liked - best)
+            values[s] = (best + np.log(mass)) / beta
+            total += visits
+            mean += visits * values[s]
+        for s in range(n_states):
+            visits = 0.0
+            for a in range(n_actions):
+                visits += chosen[s, a]
+            if visits > 0.0:
+                values[s] -= mean / total  # only differences count

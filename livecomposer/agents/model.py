@@ -26,7 +26,7 @@ def pack(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> bytes:
     """The bytes of a model file."""
     out = io.BytesIO()
     text = np.frombuffer(json.dumps({"version": VERSION, **meta}).encode(), dtype=np.uint8)
-    np.savez(out, meta=text, **arrays)  # type: ignore[arg-type]  # savez's stub takes a flag where names go
+    np.savez_compressed(out, meta=text, **arrays)  # type: ignore[arg-type]  # savez's stub takes a flag where names go
     return out.getvalue()
 
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from livecomposer.music.actions import HeadSpec
+from livecomposer.ratings.features import MOST_ACTIVE
 
-_COLUMNS = ("state", "action", "reward", "t_ns", "phrase", "terminated", "mask", "features")
+_COLUMNS = ("state", "action", "reward", "t_ns", "phrase", "terminated", "mask", "features", "rows")
 
 
 class Steps:
@@ -30,9 +31,12 @@ class Steps:
         1 on the last step of a phrase.
     mask : uint8[capacity, n_actions]
     features : float32[capacity, n_features]
+        (``n_features`` 0: nobody reads them.)
+    rows : int16[capacity, MOST_ACTIVE]
+        Active features of ``ratings.features`` of the action (-1: none, no more).
     """
 
-    def __init__(self, spec: HeadSpec, capacity: int = 1 << 15) -> None:
+    def __init__(self, spec: HeadSpec, capacity: int = 1 << 15, n_features: int = 0) -> None:
         self.spec = spec
         self.capacity = capacity
         self.n = 0
@@ -45,7 +49,8 @@ class Steps:
         self.phrase = np.zeros(capacity, dtype=np.int64)
         self.terminated = np.zeros(capacity, dtype=np.uint8)
         self.mask = np.zeros((capacity, spec.n_actions), dtype=np.uint8)
-        self.features = np.zeros((capacity, spec.n_features), dtype=np.float32)
+        self.features = np.zeros((capacity, n_features), dtype=np.float32)
+        self.rows = np.full((capacity, MOST_ACTIVE), -1, dtype=np.int16)
 
     def append(self, t_ns: int, phrase: int, choice: "Choice", reward: float = 0.0) -> int:
         """Add a row (there must be room: see ``drop_half``) and return its number, counted from the first ever;
@@ -59,6 +64,8 @@ class Steps:
         self.terminated[i] = 0
         self.mask[i] = choice.mask
         self.features[i] = choice.features
+        self.rows[i] = -1
+        self.rows[i, : len(choice.rows)] = choice.rows
         if i and self.phrase[i - 1] != phrase:
             self.terminated[i - 1] = 1
         self.n = i + 1
@@ -78,8 +85,8 @@ class Steps:
 
 
 class Choice(NamedTuple):
-    """One head's decision with what it was based on (``Steps.append`` copies mask and features) and the logit that
-    the prior gave it."""
+    """One head's decision with what it was based on (``Steps.append`` copies mask and features), the logit that the
+    prior gave it, and the active features of ``ratings.features`` (unless nobody learns from them)."""
 
     state: int
     action: int
@@ -87,20 +94,26 @@ class Choice(NamedTuple):
     features: np.ndarray
     late: bool
     prior: float
+    rows: np.ndarray
 
     def kept(self) -> "Choice":
-        """With mask and features of its own: the arrays it was made with are used again."""
-        return self._replace(mask=self.mask.copy(), features=self.features.copy())
+        """With arrays of its own: those it was made with are used again (empty ones need no copy)."""
+        features = self.features.copy() if self.features.size else self.features
+        rows = self.rows.copy() if self.rows.size else self.rows
+        return Choice(self.state, self.action, self.mask.copy(), features, self.late, self.prior, rows)
 
 
 class Agent(Protocol):
     """One learner for one head. Adding one: a file with this face, an entry in ``registry``, a section in README."""
 
     spec: HeadSpec
+    n_features: int  # how many features it reads: the head's, or 0 for none
 
-    def act(self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray) -> int:
+    def act(
+        self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
+    ) -> int:  # fmt: skip
         """Choose an action with mask 1; ``prior`` float64[n_actions] is what is known of each before any rating, as
-        logits. Hot: microseconds, no allocation."""
+        logits, and ``liking`` the same of what the taste says, in ratings. Hot: microseconds, no allocation."""
 
     def value(self, state: int, action: int) -> float:
         """What it thinks the choice is worth, in rewards (for the record; slack)."""

@@ -35,6 +35,7 @@ class QAgent:
 
     def __init__(self, spec: HeadSpec, hyper: QSettings, seed: int) -> None:
         self.spec = spec
+        self.n_features = 0
         self.hyper = hyper
         self.base = np.zeros((spec.n_states, spec.n_actions))
         self.q = self.base.copy()
@@ -43,7 +44,9 @@ class QAgent:
         self._heat = 0.0
         self.explore(0.5)
 
-    def act(self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray) -> int:
+    def act(
+        self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
+    ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
         return self._decide(self.q, state, mask, prior, self.hyper.temperature, self._heat, self.rng)
 

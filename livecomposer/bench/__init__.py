@@ -10,6 +10,8 @@ from importlib import import_module
 
 from livecomposer.errors import SettingsError
 
+WRITE = ("music", "score")  # the benches that keep files
+
 
 def run(args: Namespace) -> int:
     """Run ``args.bench`` and print a table or one JSON object; returns 0, or 1 if the report is not ok."""
@@ -19,7 +21,7 @@ def run(args: Namespace) -> int:
     prepare_cache()
     bench = import_module(f"livecomposer.bench.{args.bench}")
     kept = {"out": args.out} if args.out else {}
-    if kept and args.bench != "music":
+    if kept and args.bench not in WRITE:
         raise SettingsError(f"bench {args.bench} keeps no files; leave out --out")
     report = {"bench": args.bench, "short": args.short, **bench.measure(args.short, **kept)}
     if args.json:

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from livecomposer.bench.corpus import Melody, chorales, split, tunes
-from livecomposer.bench.playing import AGENT, Note, notes_of, strike, top_line
+from livecomposer.bench.playing import AGENT, Note, notes_of, scale_places, strike, top_line
 from livecomposer.instrument.performance import Performance
 from livecomposer.midi.messages import NOTE_ON
-from livecomposer.music.theory import Key, degree_of, nearest, parse_key
+from livecomposer.music.theory import parse_key
 from livecomposer.settings import Settings
 
 CALLS, SHORT = 100, 8
@@ -286,15 +286,6 @@ def motifs(reply: Reply, key: str) -> set[tuple[str, tuple[int, ...]]]:
     lengths = reply.lengths
     runs = [tuple(lengths[i : i + ALIKE]) for i in range(len(lengths) - ALIKE + 1)]
     return found | {("lengths", run) for run in runs if len(set(run)) > 1}
-
-
-def scale_places(notes: Sequence[int], key: Key) -> list[int]:
-    """Places on the scale (7 to the octave in a scale of 7); a foreign note has that of its nearest scale note."""
-    found = []
-    for note in notes:
-        on = nearest(key, note)
-        found.append((on - key.tonic) // 12 * len(key.intervals) + (degree_of(key, on) or 0))
-    return found
 
 
 def literal(call: Call, reply: Reply) -> bool:

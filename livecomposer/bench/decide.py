@@ -3,11 +3,14 @@
 Keys of the report: ``machine``; ``ok`` (always True); ``timer_us``: what an empty measurement takes (contained in all
 others); a spread ``{n, p50, p99, max}`` in µs each for ``decide`` (softmax over one head), ``update`` (one Q update),
 ``decide_update`` (both), ``oracle_decide``, ``oracle_update``, ``oracle_decide_update`` (the same in numpy),
-``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context`` and ``..._prior`` of each,
-``act`` (``QAgent.act``),
-``event`` (perceive and the three decisions of one event of the line, with rules and context), ``receive``
-(``Performance.receive`` of a note_on in harmonize, no driver: thru, decision, added notes, all of the slack);
-``solo_x``: how many times real time a solo runs in virtual time.
+``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context``, ``rhythm_prior``, ``melody_prior``,
+``harmony_prior``,
+``act`` (``QAgent.act``), ``three`` (perceive, and the three decisions of one event), ``event`` (the same as the line
+plans it: with chord, form, rules and the new context), ``receive`` (``Performance.receive`` of a note_on in harmonize,
+no driver: thru, decision, added notes, all of the slack); ``solo_x``: how many times real time a solo runs in virtual
+time; ``env``: steps of the environment in a second of CPU, uniform actions: ``steps`` (player, chords, form, event,
+rules), ``seen`` (the same with the states, features and masks of the three heads), ``gym_melody`` and ``gym_duet``
+(through ``gymnasium.make``; None without the extra ``gym``).
 """
 
 import gc
@@ -23,10 +26,11 @@ BLOCK = 500
 CALLS, SHORT_CALLS = 20_000, 2_000
 NOTES, SHORT_NOTES = 5_000, 500
 SOLO_S, SHORT_SOLO_S = 600, 60
+STEPS, SHORT_STEPS = 1_000_000, 50_000
 KERNELS = (
     "decide", "oracle_decide", "update", "oracle_update", "decide_update", "oracle_decide_update", "epsilon_greedy",
     "rhythm_context", "rhythm_prior", "melody_context", "melody_prior", "harmony_context", "harmony_prior", "act",
-    "event",
+    "three", "event",
 )  # fmt: skip
 LABELS = {
     "decide": "decide (softmax)", "oracle_decide": "  numpy", "update": "update (Q-learning)",
@@ -34,7 +38,8 @@ LABELS = {
     "epsilon_greedy": "decide (ε-greedy)", "rhythm_context": "context of rhythm",
     "melody_context": "context of melody", "harmony_context": "context of harmony", "act": "QAgent.act",
     "rhythm_prior": "prior of rhythm", "melody_prior": "prior of melody", "harmony_prior": "prior of harmony",
-    "event": "an event: perceive, three decisions",
+    "steps": "compiled", "seen": "with features and masks", "gym_melody": "Melody-v0", "gym_duet": "Duet-v0",
+    "three": "perceive, three decisions", "event": "an event of the line, planned",
 }  # fmt: skip
 
 
@@ -57,6 +62,7 @@ def measure(short: bool) -> dict[str, Any]:
     return {
         "machine": machine(), "ok": True, "timer_us": spread(times["timer"])["p50"], **report,
         "receive": spread(received), "solo_x": round(_solo(SHORT_SOLO_S if short else SOLO_S)),
+        "env": _env(SHORT_STEPS if short else STEPS),
     }  # fmt: skip
 
 
@@ -64,10 +70,12 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     """The table."""
     table = [row(LABELS[name], report[name], "µs") for name in KERNELS]
     ratio = report["oracle_decide_update"]["p50"] / max(report["decide_update"]["p50"], 1e-3)
+    speeds = ", ".join(f"{LABELS[name]} {n:,}" for name, n in report["env"].items() if n)
     return [
         *table, row("Performance.receive, harmonize", report["receive"], "µs"),
         [f"numpy takes {ratio:.0f} × as long; each figure contains {report['timer_us']:.2f} µs of measuring"],
         [f"virtual time: a solo runs {report['solo_x']} × as fast as real time"],
+        [f"environment, steps a second: {speeds}"],
     ]  # fmt: skip
 
 
@@ -100,7 +108,7 @@ def _cases() -> dict[str, Callable[[], object]]:
     from livecomposer.music.metre import parse_metre
     from livecomposer.settings import Settings
 
-    agent = make_agents("q", 7)[MELODY]
+    agent = make_agents("q", 7, load_prior("shipped"))[0][MELODY]
     spec = agent.spec
     q = agent.state()["q"].copy()
     plain_q = q.copy()
@@ -140,8 +148,11 @@ def _cases() -> dict[str, Callable[[], object]]:
     line = Performance(Settings(role="solo", seed=7)).line
     none = np.zeros(spec.n_actions)
 
+    def three() -> None:
+        line.rhythm(False)
+        line.harmonize(line.own, line.melody(False)[1], False)
+
     def event() -> None:
-        """Perceive, three decisions, rules and context of one event of the line."""
         line.extend(int(line.own[context.TICK]) + 1, False)
         line.events.clear()
 
@@ -160,7 +171,8 @@ def _cases() -> dict[str, Callable[[], object]]:
         "rhythm_prior": lambda: heads.rhythm_prior(own, world, weights[0], room[0][1], rows_[0], values[0]),
         "melody_prior": lambda: heads.melody_prior(own, world, ladder, weights[1], room[1][1], rows_[1], values[1]),
         "harmony_prior": lambda: heads.harmony_prior(own, world, ladder, 64, weights[2], rows_[2], values[2]),
-        "act": lambda: agent.act(states[step()], features, mask, none),
+        "act": lambda: agent.act(states[step()], features, mask, none, none),
+        "three": three,
         "event": event,
     }
 
@@ -204,3 +216,51 @@ def _solo(seconds: int) -> float:
     start = time.perf_counter()
     performance.advance(seconds * 1_000_000_000)
     return seconds / (time.perf_counter() - start)
+
+
+def _env(n: int) -> dict[str, int | None]:
+    """Steps a second: half of them solo, half duet."""
+    from livecomposer.agents.prior import load_prior
+    from livecomposer.music import env
+    from livecomposer.music.context import HEADS, ROLES
+
+    stage = env.Stage(load_prior("shipped").style, 7)
+    specs = HEADS
+    features = np.zeros(sum(spec.n_features for spec in specs), dtype=np.float32)
+    mask = np.zeros(sum(spec.n_actions for spec in specs), dtype=np.uint8)
+    arrays = (
+        stage.own, stage.world, stage.trace, stage.ladder, stage.style, stage.player, stage.rng, stage.columns,
+        features, mask,
+    )  # fmt: skip
+
+    def speed(seen: bool) -> int:
+        took = 0.0
+        for role in ("solo", "duet"):
+            env.wander(*arrays, 100, ROLES.index(role), seen)  # warm
+            start = time.process_time()
+            env.wander(*arrays, n // 2, ROLES.index(role), seen)
+            took += time.process_time() - start
+        return round(n / took)
+
+    return {
+        "steps": speed(False), "seen": speed(True),
+        "gym_melody": _gym("Melody", n // 10), "gym_duet": _gym("Duet", n // 10),
+    }  # fmt: skip
+
+
+def _gym(name: str, n: int) -> int | None:
+    try:
+        import gymnasium
+
+        import livecomposer.music.gym  # noqa: F401 - makes the names known
+    except ImportError:
+        return None
+    made = gymnasium.make(f"livecomposer/{name}-v0")
+    made.action_space.seed(7)
+    actions = [made.action_space.sample() for _ in range(1000)]
+    made.reset(seed=7)
+    start = time.process_time()
+    for i in range(n):
+        if made.step(actions[i % 1000])[2]:
+            made.reset()
+    return round(n / (time.process_time() - start))

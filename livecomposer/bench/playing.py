@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from livecomposer.midi.messages import NOTE_OFF, NOTE_ON
+from livecomposer.music.theory import Key, degree_of, nearest
 
 AGENT = 1  # the agent's channel, counted from 0
 Note = tuple[float, float, int]  # onset and length in s, MIDI note
@@ -40,3 +41,12 @@ def strike(notes: Sequence[Note], channel: int = 0, velocity: int = 80) -> list[
         events.append((round(onset * 1e9), 1, bytes((NOTE_ON | channel, note, velocity))))
         events.append((round((onset + length) * 1e9), 0, bytes((NOTE_OFF | channel, note, 64))))
     return [(t_ns, msg) for t_ns, _, msg in sorted(events)]
+
+
+def scale_places(notes: Sequence[int], key: Key) -> list[int]:
+    """Places on the scale (7 to the octave in a scale of 7); a foreign note has that of its nearest scale note."""
+    found = []
+    for note in notes:
+        on = nearest(key, note)
+        found.append((on - key.tonic) // 12 * len(key.intervals) + (degree_of(key, on) or 0))
+    return found

@@ -7,11 +7,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from livecomposer.agents.protocol import Agent, Choice, Steps
 from livecomposer.instrument.records import NOTHING_REACHED, Recorder
 from livecomposer.ratings.credit import GRACE_S, Credit
+from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
+DARING = 0.6  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
 
 
 class Job(NamedTuple):
@@ -43,9 +47,12 @@ class Learning:
         Grows whenever an agent's state has changed.
     """
 
-    def __init__(self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool) -> None:
+    def __init__(
+        self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None
+    ) -> None:  # fmt: skip
         self.agents = agents
-        self.steps = [Steps(agent.spec) for agent in agents]
+        self.taste = taste
+        self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
         self.credit = Credit(self.steps)
         self.held = held
         self.version = 0
@@ -70,6 +77,13 @@ class Learning:
             self.agents[head].fold(table, table.n // 2)
             table.drop_half()
         return table.append(t_ns, phrase, choice, reward)
+
+    def explore(self, adventure: float) -> None:
+        """How much is tried that is not known to be liked, 0 (nothing) to 1."""
+        for agent in self.agents:
+            agent.explore(adventure)
+        if self.taste is not None:
+            self.taste.explore(DARING * adventure)
 
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
@@ -109,7 +123,11 @@ class Learning:
         reached = self.credit.reach(t_pressed, gap)
         number = self.ratings
         self.ratings += 1
-        self._given.append(self.credit.give(reached, value))
+        if self.taste is None:
+            self._given.append(self.credit.give(reached, value))
+        else:
+            self._given.append([])
+            self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)))
         self._recorder.rating(turn_ns, t_pressed, number, source, value, gap if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
@@ -120,8 +138,24 @@ class Learning:
         if not self._given:
             return False
         self.credit.take_back(self._given.pop())
+        if self.taste is not None:
+            self.taste.undo()
         self._work()
         return True
+
+    def new_phrase(self) -> None:
+        """A phrase is about to be decided: something else is tried in it."""
+        if self.taste is not None and not self.held and self.taste.n:
+            self.taste.redraw()
+            self._work()
+
+    def _felt(self, reached: list[tuple[int, int, float]]) -> list[tuple[int, float, np.ndarray]]:
+        """The same with the features of each step."""
+        return [
+            (head, weight, rows[rows >= 0])
+            for head, number, weight in reached
+            for rows in (self.steps[head].rows[number - self.steps[head].first],)
+        ]
 
     def mature(self, t_ns: int) -> None:
         """Let the agents observe the steps that no rating can reach any more."""
@@ -141,7 +175,7 @@ class Learning:
             if result is not None:
                 agent.adopt(result)
         self.version += 1
-        self.changed = True
+        self.changed = self.taste is None  # what has been planned on a taste is kept, unless disliked
         if self._wanted:
             self._work()
 

@@ -101,17 +101,17 @@ class Performance:
         self.bar_ticks, self.beat_ticks = metre.bar_ticks, metre.unit_ticks
         self.hearing = Hearing(settings, metre)
         prior = load_prior(settings.prior)
-        agents = make_agents(settings.agent, settings.seed, settings.policy)
+        agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, agents)
-        for agent in agents:
-            agent.explore(settings.adventure)
-        self.learning = Learning(agents, self.recorder, learner, settings.held)
+        self.learning = Learning(agents, self.recorder, learner, settings.held, taste)
+        self.learning.explore(settings.adventure)
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
         self.agenda = Agenda()
-        self.line = Line(agents, self.hearing.world, prior, new_rng(settings.seed, FORM), self.hearing.chord)
+        self.line = Line(agents, self.hearing.world, prior, new_rng(settings.seed, FORM), self.hearing.chord, taste)
+        self.line.on_phrase = self.learning.new_phrase
         self.part = Part(
             settings, self.line, self.agenda, self.transport, self.turns, self.voices, self.learning, self.recorder
         )

@@ -52,6 +52,8 @@ from livecomposer.music.heads import (
     rhythm_prior,
 )
 from livecomposer.music.rules import N_RULES, play
+from livecomposer.ratings import features as felt
+from livecomposer.ratings.taste import Taste
 
 STAYS = 1.0  # a planned note is kept unless the prior now finds another e times likelier
 
@@ -83,11 +85,13 @@ class Line:
         Draws the form.
     chord : callable
         ``chord(own)`` fills the chord columns for the event at ``own[TICK]`` and returns the scale to move in.
+    taste : Taste, optional
+        What the listener likes, for agents that ask.
     """
 
     def __init__(
         self, agents: list[Agent], world: np.ndarray, prior: Prior, rng: np.ndarray,
-        chord: Callable[[np.ndarray], Ladder],
+        chord: Callable[[np.ndarray], Ladder], taste: Taste | None = None,
     ) -> None:  # fmt: skip
         self.agents = agents
         self.world = world
@@ -97,13 +101,17 @@ class Line:
         self.events: list[Planned] = []
         self.end_tick = -1
         self.active = False
+        self.on_phrase: Callable[[], None] = _nothing
         self._prior = prior
+        self._taste = taste
         self._rng = rng
         self._chord = chord
-        self._features = [np.zeros(spec.n_features, dtype=np.float32) for spec in HEADS]
+        self._features = [np.zeros(agent.n_features, dtype=np.float32) for agent in agents]
         self._masks = [np.zeros(spec.n_actions, dtype=np.uint8) for spec in HEADS]
         self._values = [np.zeros(spec.n_actions, dtype=np.float64) for spec in HEADS]
         self._rows = [np.zeros(n, dtype=np.int64) for n in N_ACTIVE]
+        self._liking = [np.zeros(spec.n_actions, dtype=np.float64) for spec in HEADS]
+        self._felt = [np.zeros(n if taste is not None else 0, dtype=np.int64) for n in felt.N_ACTIVE]
 
     @property
     def phrase(self) -> int:
@@ -133,9 +141,10 @@ class Line:
     def extend(self, horizon: int, late: bool) -> None:
         """Decide until the next onset lies at or beyond ``horizon``."""
         own = self.own
-        while self.active:
+        while self.active and own[TICK] < horizon:
             self.ladder = self._chord(own)
-            prepare(own, self.world, self.trace, self.ladder.row, self._rng)
+            if prepare(own, self.world, self.trace, self.ladder.row, self._rng):
+                self.on_phrase()
             tick = int(own[TICK])
             if tick >= horizon or 0 <= self.end_tick <= tick:
                 return
@@ -169,11 +178,16 @@ class Line:
         row, features, mask, prior = self.ladder.row, self._features[head], self._masks[head], self._values[head]
         state = harmony_context(own, self.world, row, note, features, mask)
         harmony_prior(own, self.world, row, note, self._prior.weights[head], self._rows[head], prior)
-        action = -1 if late else self.agents[head].act(state, features, mask, prior)
+        liking, rows = self._liking[head], self._felt[head]
+        if self._taste is not None:
+            felt.harmony_liking(self.world, row, note, self._taste.weights, rows, liking)
+        action = -1 if late else self.agents[head].act(state, features, mask, prior, liking)
         if action < 0 or not mask[action]:
             alone = 0 if self.world[ROLE] != HARMONIZE else HARMONY_FALLBACK
             action = alone if self._prior.empty else best(prior, mask)
-        return Choice(state, action, mask, features, late, float(prior[action]))
+        if self._taste is not None:
+            felt.harmony_features(self.world, row, note, action, rows)
+        return Choice(state, action, mask, features, late, float(prior[action]), rows)
 
     def reconsider(self, event: Planned) -> Planned:
         """The event as it is to sound now that the player has just struck: its note is drawn anew if, heard against
@@ -190,7 +204,7 @@ class Line:
         action = self._pick(MELODY, state, False)
         note = int(melody_note(self.ladder.row, start_note(own, self.world), action))
         harmony = self.harmonize(own, note, False)
-        choices = (event.choices[RHYTHM], self._choice(MELODY, state, action, False), harmony.kept())
+        choices = (event.choices[RHYTHM], self._melody_choice(own, state, action, False), harmony.kept())
         return event._replace(note=note, added=self._added(harmony.action, note), choices=choices)
 
     def _start(self, end_tick: int) -> None:
@@ -198,25 +212,40 @@ class Line:
         self.active = True
         self.end_tick = end_tick
 
-    def _decide(self, tick: int, late: bool) -> Planned:
-        own, world, row, prior = self.own, self.world, self.ladder.row, self._prior
-        before = own.copy()
-        head = RHYTHM
-        state = rhythm_context(own, world, self._features[head], self._masks[head])
-        rhythm_prior(own, world, prior.weights[head], self._masks[head], self._rows[head], self._values[head])
+    def rhythm(self, late: bool) -> Choice:
+        """The rhythm head's choice for the event at ``own[TICK]``; its length is then in the context."""
+        own, head = self.own, RHYTHM
+        state = rhythm_context(own, self.world, self._features[head], self._masks[head])
+        weights = self._prior.weights[head]
+        rhythm_prior(own, self.world, weights, self._masks[head], self._rows[head], self._values[head])
+        rows = self._felt[head]
+        if self._taste is not None:
+            felt.rhythm_liking(own, self.world, self._taste.weights, self._masks[head], rows, self._liking[head])
         action = self._pick(head, state, late)
-        rhythm = self._choice(head, state, action, late)
-        ticks = choose_length(own, action)
-        columns = np.zeros(N_RULES, dtype=np.float32)
-        if rhythm.action >= N_LENGTHS:
-            play(own, world, self.trace, row, prior.style, rhythm.action, 0, 0, columns)
-            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
+        if self._taste is not None:
+            felt.rhythm_features(own, self.world, action, rows)
+        choice = self._choice(head, state, action, late)
+        choose_length(own, choice.action)
+        return choice
 
-        state, _, _ = self._melody(own)
-        melody = self._choice(MELODY, state, self._pick(MELODY, state, late), late)
-        note = int(melody_note(row, start_note(own, world), melody.action))
+    def melody(self, late: bool) -> tuple[Choice, int]:
+        """The melody head's choice for an event of known length, and the note it leads to."""
+        state, _, _ = self._melody(self.own)
+        choice = self._melody_choice(self.own, state, self._pick(MELODY, state, late), late)
+        return choice, int(melody_note(self.ladder.row, start_note(self.own, self.world), choice.action))
+
+    def _decide(self, tick: int, late: bool) -> Planned:
+        own, world, row, style = self.own, self.world, self.ladder.row, self._prior.style
+        before = own.copy()
+        columns = np.zeros(N_RULES, dtype=np.float32)
+        rhythm = self.rhythm(late)
+        ticks = int(own[EVENT_TICKS])
+        if rhythm.action >= N_LENGTHS:
+            play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
+            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
+        melody, note = self.melody(late)
         harmony = self.harmonize(own, note, late).kept()
-        play(own, world, self.trace, row, prior.style, rhythm.action, melody.action, harmony.action, columns)
+        play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
         return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns)
 
@@ -226,12 +255,20 @@ class Line:
         row, weights = self.ladder.row, self._prior.weights[MELODY]
         state = melody_context(own, self.world, row, features, mask)
         melody_prior(own, self.world, row, weights, mask, self._rows[MELODY], values)
+        if self._taste is not None:
+            liking, rows = self._liking[MELODY], self._felt[MELODY]
+            felt.melody_liking(own, self.world, row, self._taste.weights, mask, rows, liking)
         return state, values, mask
+
+    def _melody_choice(self, own: np.ndarray, state: int, action: int, late: bool) -> Choice:
+        if self._taste is not None:
+            felt.melody_features(own, self.world, self.ladder.row, action, self._felt[MELODY])
+        return self._choice(MELODY, state, action, late)
 
     def _pick(self, head: int, state: int, late: bool) -> int:
         """The agent's action, or without one (or too late for one) the prior's best."""
         mask, prior = self._masks[head], self._values[head]
-        action = -1 if late else self.agents[head].act(state, self._features[head], mask, prior)
+        action = -1 if late else self.agents[head].act(state, self._features[head], mask, prior, self._liking[head])
         if action >= 0 and mask[action]:
             return action
         if not self._prior.empty:
@@ -251,7 +288,16 @@ class Line:
 
     def _choice(self, head: int, state: int, action: int, late: bool) -> Choice:
         prior = float(self._values[head][action])
-        return Choice(state, action, self._masks[head].copy(), self._features[head].copy(), late, prior)
+        features, rows = self._features[head], self._felt[head]
+        if features.size:
+            features = features.copy()
+        if rows.size:
+            rows = rows.copy()
+        return Choice(state, action, self._masks[head].copy(), features, late, prior, rows)
+
+
+def _nothing() -> None:
+    pass
 
 
 def best(prior: np.ndarray, mask: np.ndarray) -> int:

@@ -77,20 +77,23 @@ PARTS = ("line", "comp", "bass")
 HARMONIZE, DUET, ANSWER, SOLO = range(4)
 LINE, COMP, BASS_PART = range(3)
 
-N_TRACE, TRACE_TICKS = 4, 4096  # rows: the agent's notes, their ticks, the player's notes, their ticks
+N_TRACE, TRACE_TICKS = 4, 4096  # (a power of two) rows: the agent's notes, their ticks, the player's notes, their ticks
+_WRAP = TRACE_TICKS - 1
 NOTHING, REST = -1, -2  # in the trace: nothing begins here, a rest begins here
 NEVER, NEVER_BEFORE = 1 << 40, -(1 << 40)
 NO_STEP = 8
 SECTIONS = 4
 A, A_VARIED, B, A_AGAIN = range(SECTIONS)
+MOTIF_NOTES = 4  # a first bar of fewer is no motif to make a phrase of
 FIFTH = 7  # semitones: a leap, in the definition of Jaques et al. (2017)
 
 N_RHYTHM, N_VOICINGS, N_STEPS = len(RHYTHMS), len(VOICINGS), len(STEPS)
+REGISTERS = 5  # that the melody head tells apart
 PLACES = 5  # in the beat: on, half, other sixteenth, first and second triplet
 N_RHYTHM_FEATURES, N_MELODY_FEATURES, N_HARMONY_FEATURES = 56, 64, 48
 HEADS = (
     HeadSpec("rhythm", PLACES * 2 * (N_RHYTHM + 1), N_RHYTHM_FEATURES, N_RHYTHM),
-    HeadSpec("melody", 3 * 6 * 2, N_MELODY_FEATURES, N_MELODY),
+    HeadSpec("melody", 3 * 6 * REGISTERS, N_MELODY_FEATURES, N_MELODY),
     HeadSpec("harmony", 12 * 3, N_HARMONY_FEATURES, N_VOICINGS),
 )
 RHYTHM, MELODY, HARMONY = range(3)
@@ -259,12 +262,13 @@ def hear(world, tick, note):
     world[PLAYER_MOVE] = 0 if last < 0 or last == note else (1 if note > last else -1)
     world[PLAYER_NOTE] = note
     world[PLAYER_TICK] = tick
-    bar = tick // world[BAR_TICKS]
+    near = tick + 1  # a tick before a sixteenth is on it
+    bar = near // world[BAR_TICKS]
     if bar != world[GRID_BAR]:
         world[GRID] = world[GRID_NOW] if bar == world[GRID_BAR] + 1 else 0
         world[GRID_NOW] = 0
         world[GRID_BAR] = bar
-    world[GRID_NOW] |= 1 << min((tick % world[BAR_TICKS] + 1) // 3, 62)
+    world[GRID_NOW] |= 1 << min(near % world[BAR_TICKS] // 3, 62)
 
 
 @njit("void(int64[::1], int64, int64, int64, int64)", cache=True)
@@ -279,7 +283,7 @@ def begin_phrase(own, tick, end, ticks, goal):
     own[LAST_STEP] = NO_STEP
     own[LAST_RHYTHM] = N_RHYTHM
     own[VOICING] = N_VOICINGS
-    own[LEAP_DIR] = own[SAME] = own[RHYTHM_RUN] = own[COUNT] = own[LAG] = 0
+    own[LEAP_DIR] = own[SAME] = own[RHYTHM_RUN] = own[COUNT] = own[LAG] = own[VOICE] = 0
 
 
 @njit("void(int64[::1], int64, int64, int64, int64, int64)", cache=True)
@@ -314,7 +318,7 @@ def begin_answer(own, trace, ladder, tick, ticks, lag, rng):
     shift = int(v * 6.0) - 3
     if shift >= 0:
         shift += 1  # -3, -2, -1, 1, 2, 3
-    first = trace[2, (tick - lag) % TRACE_TICKS]
+    first = trace[2, (tick - lag) & _WRAP]
     pivot = ladder[first] if u < 0.12 and first >= 0 else -1
     end = tick + ticks - max(12, ticks // 4)
     take_up(own, lag, 0 if pivot >= 0 else shift, pivot, 1, end)
@@ -342,8 +346,14 @@ def _plan_bar(own, world, trace, ladder, rng):
     own[LAG] = 0
     if bar == 0 or bar == bars - 1:
         return
-    first = trace[0, own[PHRASE_TICK] % TRACE_TICKS]
-    if u < 0.12:
+    onsets = 0
+    for i in range(bar_ticks):
+        if trace[0, (own[PHRASE_TICK] + i) & _WRAP] >= 0:
+            onsets += 1
+    if onsets < MOTIF_NOTES:
+        return
+    first = trace[0, own[PHRASE_TICK] & _WRAP]
+    if u < 0.08:
         take_up(own, bar_ticks * bar, 0, -1, 0, tick + bar_ticks)
     elif u < 0.65:
         take_up(own, bar_ticks * bar, shift * bar, -1, 0, tick + bar_ticks)
@@ -359,6 +369,21 @@ def stack_chord(own, ladder, rung):
     own[CHORD_BITS] = 0
     for i in range(3):
         own[CHORD_BITS] |= 1 << (ladder[NOTES_AT + rung + 2 * i] % 12)
+
+
+@njit("int64(int64[::1], int64[::1])", cache=True)
+def chord_under(own, ladder):
+    """The chord that voices keep to, ``root << 12 | bits``, -1 for none: the given one, or without one the tonic's
+    triad under the last note of a phrase that closes on it."""
+    if own[CHORD_ROOT] >= 0:
+        return own[CHORD_ROOT] << 12 | own[CHORD_BITS]
+    if ladder[SIZE_AT] != 7 or own[GOAL] != 0 or own[TICK] + own[EVENT_TICKS] < own[PHRASE_END]:
+        return -1
+    rung = ladder[60 + ladder[TONIC_AT]]
+    bits = 0
+    for i in range(3):
+        bits |= 1 << (ladder[NOTES_AT + rung + 2 * i] % 12)
+    return ladder[TONIC_AT] << 12 | bits
 
 
 @njit("void(int64[::1], int64[::1], int64[::1])", cache=True)
@@ -383,11 +408,11 @@ def _look_up(own, trace, ladder):
     if own[LAG] <= 0 or own[LAG] >= TRACE_TICKS - 64 or tick >= own[MOTIF_END]:
         return
     row = 2 * own[VOICE]
-    source = (tick - own[LAG]) % TRACE_TICKS
+    source = (tick - own[LAG]) & _WRAP
     note = trace[row, source]
     if note == NOTHING:  # between two onsets: wait for the next
         for ahead in range(1, 49):
-            if trace[row, (source + ahead) % TRACE_TICKS] != NOTHING:
+            if trace[row, (source + ahead) & _WRAP] != NOTHING:
                 own[HINT_RHYTHM] = _REST_OF[ahead] if own[COUNT] > 0 and ahead >= 6 else _RHYTHM_OF[ahead]
                 return
         return
@@ -442,9 +467,9 @@ def remember(trace, voice, tick, ticks, note):
     """Write into the memory what begins at ``tick``: a note, or REST."""
     row = 2 * voice
     for i in range(ticks):
-        trace[row, (tick + i) % TRACE_TICKS] = NOTHING
-    trace[row, tick % TRACE_TICKS] = note
-    trace[row + 1, tick % TRACE_TICKS] = ticks
+        trace[row, (tick + i) & _WRAP] = NOTHING
+    trace[row, tick & _WRAP] = note
+    trace[row + 1, tick & _WRAP] = ticks
 
 
 @njit("void(int64[::1], int64[::1], int16[:,::1], int64[::1], int64, int64, int64, int64, int64)", cache=True)

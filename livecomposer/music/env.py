@@ -35,6 +35,7 @@ from livecomposer.music.context import (
     NEXT_ROOT,
     PART,
     PHRASE_END,
+    PHRASE_TICKS,
     PLAYER_HELD,
     PLAYER_MOVE,
     PLAYER_NOTE,
@@ -71,12 +72,13 @@ from livecomposer.music.heads import (
     rhythm_prior,
 )
 from livecomposer.music.metre import parse_metre
-from livecomposer.music.rules import N_RULES, judge, play
+from livecomposer.music.rules import N_RULES, N_STYLE, STEP_TABLE, judge, play
 from livecomposer.music.theory import SCALES
 
 # columns of ``player`` int64[N_PLAYER], the simulated one
-ON, NEXT_TICK, NOTE, CAME, LENGTH, CHORDS, END_TICK, OVER = range(8)
-N_PLAYER = 8
+ON, NEXT_TICK, NOTE, CAME, LENGTH, CHORDS, END_TICK = range(7)
+OVER, RHYTHM = 7, 8  # the episode is over; the rhythm that ``next_note`` has chosen
+N_PLAYER = 9
 PHRASE_BARS = 4
 EPISODE_BARS = 16
 LOW_NOTE, HIGH_NOTE = 48, 84
@@ -97,6 +99,7 @@ _METRES = np.array(
 )
 
 
+_NEW = new_own()
 # where the heads' features and masks begin in those of all
 _F1, _F2 = HEADS[0].n_features, HEADS[0].n_features + HEADS[1].n_features
 _A1, _A2 = HEADS[0].n_actions, HEADS[0].n_actions + HEADS[1].n_actions
@@ -110,7 +113,8 @@ class Stage:
     own, world : int64 rows
     trace : int16[N_TRACE, TRACE_TICKS]
     ladder : int64[LADDER_SIZE]
-    style : float32[N_STYLE]
+    style : float32[N_STYLE + STEP_TABLE]
+        Behind the prior's own the distribution functions of its steps, for the simulated player.
     player : int64[N_PLAYER]
     rng : uint64[1]
     columns : float32[N_RULES]
@@ -121,7 +125,8 @@ class Stage:
         self.world = new_world(parse_metre("4/4"), LOW_NOTE, HIGH_NOTE)
         self.trace = new_trace()
         self.ladder = Ladder(0, SCALES["major"]).row.copy()
-        self.style = np.ascontiguousarray(style, dtype=np.float32)
+        steps = np.exp(style[:STEP_TABLE].reshape(-1, N_STEPS).astype(np.float64)).cumsum(axis=1)
+        self.style = np.concatenate([style, steps.reshape(-1)]).astype(np.float32)
         self.player = np.zeros(N_PLAYER, dtype=np.int64)
         self.rng = np.random.SeedSequence(seed).generate_state(1, np.uint64)
         self.columns = np.zeros(N_RULES, dtype=np.float32)
@@ -131,16 +136,16 @@ class Stage:
         reset(self.own, self.world, self.trace, self.ladder, self.style, self.player, self.rng, role)
 
 
+# step ~ p(step | mode, degree, step before), by inversion of its distribution function
 @njit("int64(float32[::1], int64[::1], int64, int64, uint64[::1])", cache=True)
 def _draw_step(style, ladder, note, came, rng):
     """A scale step as the style has it after the step before, 0..14."""
-    at = ((ladder[MINOR_AT] * 7 + degree_of(ladder, note)) * (N_STEPS + 1) + came) * N_STEPS
-    left = _uniform(rng)
-    for step in range(N_STEPS):
-        left -= np.exp(style[at + step])
-        if left < 0.0:
+    at = N_STYLE + ((ladder[MINOR_AT] * 7 + degree_of(ladder, note)) * (N_STEPS + 1) + came) * N_STEPS
+    u = _uniform(rng)
+    for step in range(N_STEPS - 1):
+        if u < style[at + step]:
             return step
-    return 7
+    return N_STEPS - 1
 
 
 @njit("void(int64[::1], int64[::1], int64[::1], float32[::1], int64[::1], uint64[::1])", cache=True)
@@ -154,6 +159,9 @@ def _player_onset(own, world, ladder, style, player, rng):
         step = 14 - step
         to = ladder[player[NOTE]] + step - 7
         note = ladder[NOTES_AT + to]
+        if note < 60 or note > 81:  # as far off on the other side: the hand stays
+            to = ladder[player[NOTE]]
+            note = player[NOTE]
     if player[CHORDS] and strength(world, tick) < 2:
         for away in range(3):
             for sign in (-1, 1):
@@ -220,6 +228,7 @@ def _listen(own, world, trace, ladder, style, player, rng):
 )
 def reset(own, world, trace, ladder, style, player, rng, role):
     """A new episode: key, metre, role and part, who plays along and whether chords are given are drawn anew."""
+    own[:] = _NEW
     trace[:, :] = -1
     if role < 0:
         u = _uniform(rng)
@@ -290,7 +299,8 @@ def reset(own, world, trace, ladder, style, player, rng, role):
 def act(own, world, trace, ladder, style, player, rng, rhythm, melody, voicing, columns):
     """One step: carry the event out (its length chosen before by ``choose_length``); 1 if the episode is over."""
     play(own, world, trace, ladder, style, rhythm, melody, voicing, columns)
-    if own[TICK] >= player[END_TICK] or (own[TICK] >= own[PHRASE_END] and world[ROLE] == ANSWER):
+    breath = 12 if own[PHRASE_TICKS] > 0 else 0  # no event begins in the last beat of a phrase
+    if own[TICK] >= player[END_TICK] - breath or (own[TICK] >= own[PHRASE_END] and world[ROLE] == ANSWER):
         return 1
     _listen(own, world, trace, ladder, style, player, rng)
     return 0
@@ -357,34 +367,57 @@ def duet_step(
 
 
 @njit(
-    "int64(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], int64[::1], uint64[::1], float32[::1],"
-    " float32[::1], float32[::1], uint8[::1])",
+    "void(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], int64[::1], uint64[::1], float32[::1],"
+    " float32[::1], uint8[::1], int64, int64, boolean)",
     cache=True,
+    nogil=True,
 )
-def next_note(own, world, trace, ladder, style, player, rng, rhythm_w, columns, features, mask):
-    """Let the prior's rhythm go on to the next note: its action (-1 if the episode ended first), and a look at it."""
-    values = np.empty(N_RHYTHM)
-    rows = np.empty(N_ACTIVE[0], dtype=np.int64)
-    soft = np.empty(1)
-    rhythm = N_LENGTHS
-    while rhythm >= N_LENGTHS:
-        rhythm_prior(own, world, rhythm_w, mask[:_A1], rows, values)
-        rhythm = draw(values, mask[:_A1], N_RHYTHM, rng, soft)
-        choose_length(own, rhythm)
-        if rhythm >= N_LENGTHS and act(own, world, trace, ladder, style, player, rng, rhythm, 7, 0, columns):
-            player[OVER] = 1
-            return -1
+def wander(own, world, trace, ladder, style, player, rng, columns, features, mask, n, role, seen):
+    """``n`` steps with uniform actions in episodes of ``role``, each with a look at the next if ``seen``."""
+    reset(own, world, trace, ladder, style, player, rng, role)
     look(own, world, ladder, features, mask)
-    return rhythm
+    for _ in range(n):
+        rhythm = np.int64(_uniform(rng) * N_RHYTHM)
+        step = np.int64(_uniform(rng) * N_STEPS)
+        voicing = np.int64(_uniform(rng) * N_VOICINGS)
+        choose_length(own, rhythm)
+        melody = _allowed(mask, step) if seen else 7
+        if act(own, world, trace, ladder, style, player, rng, rhythm, melody, voicing, columns):
+            reset(own, world, trace, ladder, style, player, rng, role)
+        if seen:
+            look(own, world, ladder, features, mask)
 
 
 @njit(
-    "float64(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], int64[::1], uint64[::1], int64, int64,"
-    " float32[::1], float32[::1], float32[::1], uint8[::1])",
+    "void(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], int64[::1], uint64[::1], float32[::1],"
+    " float32[::1], uint8[::1])",
     cache=True,
 )
-def melody_step(own, world, trace, ladder, style, player, rng, rhythm, melody, harmony_w, weights, columns, mask):
-    """One note of the melody, the chord under it drawn from the prior; returns the reward."""
+def next_note(own, world, trace, ladder, style, player, rng, rhythm_w, features, mask):
+    """Let the prior's rhythm go on to the next note (or the end): its length in RHYTHM, and a look at it."""
+    values = np.empty(N_RHYTHM)
+    rows = np.empty(N_ACTIVE[0], dtype=np.int64)
+    soft = np.empty(1)
+    columns = np.empty(N_RULES, dtype=np.float32)
+    player[RHYTHM] = N_LENGTHS
+    while player[RHYTHM] >= N_LENGTHS and not player[OVER]:
+        rhythm_prior(own, world, rhythm_w, mask[:_A1], rows, values)
+        player[RHYTHM] = draw(values, mask[:_A1], N_RHYTHM, rng, soft)
+        choose_length(own, player[RHYTHM])
+        if player[RHYTHM] >= N_LENGTHS:
+            player[OVER] = act(own, world, trace, ladder, style, player, rng, player[RHYTHM], 7, 0, columns)
+    look(own, world, ladder, features, mask)
+
+
+@njit(
+    "float64(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], int64[::1], uint64[::1], int64,"
+    " float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], uint8[::1])",
+    cache=True,
+)
+def melody_step(
+    own, world, trace, ladder, style, player, rng, melody, rhythm_w, harmony_w, weights, columns, features, mask
+):  # fmt: skip
+    """One note of the melody, the chord under it drawn from the prior, and on to the next; returns the reward."""
     melody = _allowed(mask, melody)
     values = np.empty(N_VOICINGS)
     rows = np.empty(N_ACTIVE[2], dtype=np.int64)
@@ -392,8 +425,9 @@ def melody_step(own, world, trace, ladder, style, player, rng, rhythm, melody, h
     note = melody_note(ladder, start_note(own, world), melody)
     harmony_prior(own, world, ladder, note, harmony_w, rows, values)
     voicing = draw(values, mask[_A2:], N_VOICINGS, rng, soft)
-    player[OVER] = act(own, world, trace, ladder, style, player, rng, rhythm, melody, voicing, columns)
+    player[OVER] = act(own, world, trace, ladder, style, player, rng, player[RHYTHM], melody, voicing, columns)
     reward = 0.0
     for i in range(columns.shape[0]):
         reward += weights[i] * columns[i]
+    next_note(own, world, trace, ladder, style, player, rng, rhythm_w, features, mask)
     return reward

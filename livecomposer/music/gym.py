@@ -53,7 +53,8 @@ class Composer(gymnasium.Env[np.ndarray, Any]):
         self._features = np.zeros(N_FEATURES, dtype=np.float32)
         self._mask = np.zeros(sum(SIZES), dtype=np.uint8)
         ends = np.cumsum([0, *SIZES])
-        self._shown = self._mask[ends[self.heads[0]] : ends[self.heads[-1] + 1]].view(np.int8)
+        shown = self._mask[ends[self.heads[0]] : ends[self.heads[-1] + 1]]
+        self._shown = shown.view(np.int8)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         """A new episode; see ``gymnasium.Env.reset``."""
@@ -75,28 +76,21 @@ class Melody(Composer):
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
         self.action_space = Discrete(SIZES[MELODY])
-        self._rhythm = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         """A new episode, up to the first note."""
         super().reset(seed=seed, options=options)
-        self._go_on()
+        next_note(*self._arrays, self._known[RHYTHM], self._features, self._mask)
         return self._features.copy(), self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Play the note, and the rests behind it."""
         stage = self._stage
         reward = melody_step(
-            *self._arrays, self._rhythm, int(action), self._known[HARMONY], self._weights, stage.columns, self._mask
-        )
-        info = {"columns": stage.columns.copy()}
-        if not stage.player[OVER]:
-            self._go_on()
-        info["action_mask"] = self._shown.copy()
-        return self._features.copy(), reward, bool(stage.player[OVER]), False, info
-
-    def _go_on(self) -> None:
-        self._rhythm = next_note(*self._arrays, self._known[RHYTHM], self._stage.columns, self._features, self._mask)
+            *self._arrays, int(action), self._known[RHYTHM], self._known[HARMONY], self._weights, stage.columns,
+            self._features, self._mask,
+        )  # fmt: skip
+        return self._features.copy(), reward, bool(stage.player[OVER]), False, self._info()
 
 
 class Duet(Composer):

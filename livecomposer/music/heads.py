@@ -8,8 +8,9 @@ So what was learnt for one situation also counts in others that share a row.
 import numpy as np
 from numba import njit
 
-from livecomposer.music.actions import MINOR_AT, N_LENGTHS, N_MELODY, TONIC_AT
+from livecomposer.music.actions import COUNT_AT, MINOR_AT, N_LENGTHS, N_MELODY, NOTES_AT, TONIC_AT
 from livecomposer.music.context import (
+    _DEGREE,
     _INTERVAL,
     _PLACE,
     _TICKS,
@@ -46,6 +47,7 @@ from livecomposer.music.context import (
     PLAYER_HELD,
     PLAYER_MOVE,
     PLAYER_TICK,
+    REGISTERS,
     RHYTHM_RUN,
     ROLE,
     SAME,
@@ -56,6 +58,7 @@ from livecomposer.music.context import (
     VOICE,
     VOICING,
     _uniform,
+    chord_under,
     degree_of,
     density,
     expected,
@@ -126,10 +129,18 @@ OUTSIDE_BONUS = 5.0  # nats that the knob *outside* at 1 adds to chromatic appro
 # ---- rhythm ---------------------------------------------------------------------------------------------------------
 @njit("int64(int64[::1], int64[::1], float32[::1], uint8[::1])", cache=True)
 def rhythm_context(own, world, features, mask):
-    """State of the rhythm head: place in the beat × strong beat × last action. All actions are allowed."""
+    """State of the rhythm head: place in the beat × strong beat × last action. All actions are allowed.
+
+    ``features`` (in every head) may be empty: nobody wants them.
+    """
     tick = own[TICK]
     force = strength(world, tick)
     place = _PLACE[tick % 12]
+    for a in range(mask.shape[0]):
+        mask[a] = 1
+    state = (place * 2 + (1 if force < 2 else 0)) * (N_RHYTHM + 1) + own[LAST_RHYTHM]
+    if features.shape[0] == 0:
+        return state
     busy = density(world, tick)
     left = own[PHRASE_END] - tick
     for i in range(features.shape[0]):
@@ -147,19 +158,16 @@ def rhythm_context(own, world, features, mask):
     features[48 + world[ROLE]] = 1.0
     features[52 + world[PART]] = 1.0
     features[55] = (tick % world[BAR_TICKS]) / world[BAR_TICKS]
-    for a in range(mask.shape[0]):
-        mask[a] = 1
-    return (place * 2 + (1 if force < 2 else 0)) * (N_RHYTHM + 1) + own[LAST_RHYTHM]
+    return state
 
 
-@njit("void(int64[::1], int64[::1], int64, int64[::1])", cache=True)
-def rhythm_rows(own, world, action, rows):
-    """The active rows of the rhythm prior for one action, int64[11]."""
+@njit("void(int64[::1], int64[::1], int64, int64, int64, int64, int64[::1])", cache=True)
+def _rhythm_rows(own, world, action, force, busy, awaited, rows):
     tick, ticks = own[TICK], _TICKS[action]
     rest = 1 if action >= N_LENGTHS else 0
     last = min(own[LAST_RHYTHM], N_LENGTHS)
     rows[0] = _R[0] + ((tick % 12) * (N_LENGTHS + 1) + last) * N_RHYTHM + action
-    rows[1] = _R[1] + strength(world, tick) * N_RHYTHM + action
+    rows[1] = _R[1] + force * N_RHYTHM + action
     hint = own[HINT_RHYTHM]
     if hint < 0:
         follows = 0
@@ -172,8 +180,7 @@ def rhythm_rows(own, world, action, rows):
     close = 0 if left == 0 else (1 if left >= 12 else (2 if left > 0 else 3))
     size = 3 if rest else (0 if ticks <= 6 else (1 if ticks <= 12 else 2))
     rows[3] = _R[3] + close * 4 + size
-    busy = density(world, tick)
-    rows[4] = _R[4] + (busy * 2 + expected(world, tick)) * 2 + rest
+    rows[4] = _R[4] + (busy * 2 + awaited) * 2 + rest
     rows[5] = _R[5] + busy * 2 + expected(world, tick + ticks)
     rows[6] = _R[6] + min(own[RHYTHM_RUN], 3) * 2 + (1 if action == own[LAST_RHYTHM] else 0)
     rested = 1 if N_LENGTHS <= own[LAST_RHYTHM] < N_RHYTHM else 0
@@ -184,21 +191,35 @@ def rhythm_rows(own, world, action, rows):
     rows[10] = _R[10] + across * 2 + (1 if tick % world[UNIT] else 0)
 
 
+@njit("void(int64[::1], int64[::1], int64, int64[::1])", cache=True)
+def rhythm_rows(own, world, action, rows):
+    """The active rows of the rhythm prior for one action, int64[11]."""
+    tick = own[TICK]
+    _rhythm_rows(own, world, action, strength(world, tick), density(world, tick), expected(world, tick), rows)
+
+
 # ---- melody ---------------------------------------------------------------------------------------------------------
 @njit("int64(int64[::1], int64[::1], int64[::1], float32[::1], uint8[::1])", cache=True)
 def melody_context(own, world, ladder, features, mask):
-    """State of the melody head: degree (tonic, other triad tone, other) × last step (five sizes, none) × strong beat.
+    """State of the melody head: degree (tonic, other triad tone, other) × last step (five sizes, none) × fifth of the
+    register.
 
     The mask allows the scale steps inside the register, and the chromatic approaches only by the knob *outside* or
     with the scale mask off.
     """
     start = start_note(own, world)
     at = ladder[start]
+    low, high = world[LOW], world[HIGH]
+    first, last = 7 - at, ladder[COUNT_AT] + 6 - at
+    for a in range(N_STEPS):
+        note = ladder[NOTES_AT + at + a - 7] if first <= a <= last else -1
+        mask[a] = 1 if low <= note <= high else 0
     open_scale = world[OUTSIDE] > 0 or world[SCALE_MASK] == 0
-    for a in range(mask.shape[0]):
-        note = melody_note(ladder, start, a)
-        inside = world[LOW] <= note <= world[HIGH] and note >= 0
-        mask[a] = 1 if inside and (a < N_STEPS or open_scale) else 0
+    for a in range(N_STEPS, mask.shape[0]):
+        mask[a] = 0
+        if open_scale:
+            note = melody_note(ladder, start, a)
+            mask[a] = 1 if low <= note <= high else 0
     degree = degree_of(ladder, start)
     group = 0 if degree == 0 else (1 if degree == 2 or degree == 4 else 2)
     step = own[LAST_STEP]
@@ -212,6 +233,10 @@ def melody_context(own, world, ladder, features, mask):
         size = 3 if step <= 2 else 4
     force = strength(world, own[TICK])
     left = own[PHRASE_END] - own[TICK]
+    height = min(max((start - low) * REGISTERS // max(high - low + 1, 1), 0), REGISTERS - 1)
+    state = (group * 6 + size) * REGISTERS + height
+    if features.shape[0] == 0:
+        return state
     for i in range(features.shape[0]):
         features[i] = 0.0
     features[degree] = 1.0
@@ -233,24 +258,29 @@ def melody_context(own, world, ladder, features, mask):
     other = sounding(world, own[TICK])
     if other >= 0:
         features[43 + _INTERVAL[(other - start) % 12]] = 1.0  # 0..7
-        features[51] = (other - start) / 24.0
+        features[51] = min(max(other - start, -48), 48) / 24.0
         features[52] = world[PLAYER_MOVE]
     if own[CHORD_ROOT] >= 0:
         features[53 + (degree - degree_of(ladder, 60 + own[CHORD_ROOT])) % 7] = 1.0  # 0..6
         features[60] = 1.0
     features[61 + world[PART]] = 1.0
-    return (group * 6 + size) * 2 + (1 if force < 2 else 0)
+    return state
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, int64[::1])", cache=True)
-def melody_rows(own, world, ladder, action, rows):
-    """The active rows of the melody prior for one (allowed) action, int64[14]."""
-    start = start_note(own, world)
+@njit("int64(int64[::1])", cache=True)
+def _quarter(own):
+    """How much of the phrase has passed, in quarters of it, 0..3 (0: it is open)."""
+    if own[PHRASE_END] >= NEVER:
+        return 0
+    return min((own[TICK] - own[PHRASE_TICK]) * 4 // max(own[PHRASE_END] - own[PHRASE_TICK], 1), 3)
+
+
+@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64[::1])", cache=True)
+def _melody_rows(own, world, ladder, action, start, force, other, quarter, rows):
     note = melody_note(ladder, start, action)
     to = ladder[note]
     last = own[LAST_NOTE]
     tick = own[TICK]
-    force = strength(world, tick)
     step = own[LAST_STEP]
     before = N_STEPS if step == NO_STEP else step + 7
     rows[0] = _M[0] + ((ladder[MINOR_AT] * 7 + degree_of(ladder, start)) * (N_STEPS + 1) + before) * N_MELODY + action
@@ -270,12 +300,7 @@ def melody_rows(own, world, ladder, action, rows):
     else:
         move = 1 if leap else 3
     rows[2] = _M[2] + (5 if own[LEAP_DIR] != 0 else 0) + move
-    half = 0
-    quarter = 0
-    if own[PHRASE_END] < NEVER:
-        span = max(own[PHRASE_END] - own[PHRASE_TICK], 1)
-        quarter = min((tick - own[PHRASE_TICK]) * 4 // span, 3)
-        half = quarter // 2
+    half = quarter // 2
     high, low = own[HIGHEST], own[LOWEST]
     if high < 0:
         above = below = 0
@@ -299,7 +324,6 @@ def melody_rows(own, world, ladder, action, rows):
     away = (degree_of(ladder, note) - own[GOAL]) % 7
     away = min(away, 7 - away)
     rows[6] = _M[6] + (zone * 4 + away) * 2 + (1 if own[GOAL] == 0 else 0)
-    other = sounding(world, tick)
     if other < 0:
         heard = 0
     elif note > other:
@@ -325,6 +349,16 @@ def melody_rows(own, world, ladder, action, rows):
     rows[13] = _M[13] + (0 if force < 2 else (1 if force == 2 else 2)) * 9 + bucket
 
 
+@njit("void(int64[::1], int64[::1], int64[::1], int64, int64[::1])", cache=True)
+def melody_rows(own, world, ladder, action, rows):
+    """The active rows of the melody prior for one (allowed) action, int64[14]."""
+    tick = own[TICK]
+    _melody_rows(
+        own, world, ladder, action, start_note(own, world), strength(world, tick), sounding(world, tick),
+        _quarter(own), rows,
+    )  # fmt: skip
+
+
 # ---- harmony --------------------------------------------------------------------------------------------------------
 @njit("int64(int64[::1], int64[::1], int64[::1], int64, float32[::1], uint8[::1])", cache=True)
 def harmony_context(own, world, ladder, note, features, mask):
@@ -332,6 +366,11 @@ def harmony_context(own, world, ladder, note, features, mask):
     above = (note - ladder[TONIC_AT]) % 12
     held = world[PLAYER_HELD]
     crowd = 0 if held < 2 else (1 if held == 2 else 2)
+    for a in range(mask.shape[0]):
+        mask[a] = 1
+    state = above * 3 + crowd
+    if features.shape[0] == 0:
+        return state
     for i in range(features.shape[0]):
         features[i] = 0.0
     features[above] = 1.0
@@ -341,21 +380,18 @@ def harmony_context(own, world, ladder, note, features, mask):
     features[34] = min(own[EVENT_TICKS], 48) / 48.0
     if own[CHORD_ROOT] >= 0:
         features[35] = 1.0
-        features[36 + degree_of(ladder, 60 + note - own[CHORD_ROOT])] = 1.0  # 0..6
+        features[36 + _DEGREE[(note - own[CHORD_ROOT]) % 12]] = 1.0  # 0..6
         features[43] = (own[CHORD_BITS] >> (note % 12)) & 1
     features[44 + world[ROLE]] = 1.0
-    for a in range(mask.shape[0]):
-        mask[a] = 1
-    return above * 3 + crowd
+    return state
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64[::1])", cache=True)
-def harmony_rows(own, world, ladder, note, action, rows):
-    """The active rows of the harmony prior for one action, int64[12]."""
+@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64[::1])", cache=True)
+def _harmony_rows(own, world, ladder, note, action, force, other, chord, rows):
     role = world[ROLE]
     part = 0 if role == HARMONIZE else (1 + world[PART] if role == DUET else (4 if role == ANSWER else 5))
     rows[0] = _H[0] + part * N_VOICINGS + action
-    root, bits = own[CHORD_ROOT], own[CHORD_BITS]
+    root, bits = chord >> 12, chord
     function = 0
     if root >= 0:
         function = 5
@@ -367,7 +403,6 @@ def harmony_rows(own, world, ladder, note, action, rows):
     harsh = 0
     size = 0
     lowest = -1
-    other = sounding(world, own[TICK])
     clash = 0
     for i in range(4):
         added = voiced_note(ladder, note, action, i, world[KEEP])
@@ -397,7 +432,7 @@ def harmony_rows(own, world, ladder, note, action, rows):
     rows[5] = _H[5] + min(world[PLAYER_HELD], 3) * 5 + size
     ticks = own[EVENT_TICKS]
     span = 0 if ticks <= 6 else (1 if ticks <= 12 else 2)
-    rows[6] = _H[6] + (strength(world, own[TICK]) * 3 + span) * 5 + size
+    rows[6] = _H[6] + (force * 3 + span) * 5 + size
     rows[7] = _H[7] + (0 if lowest < 0 or lowest >= 45 else (1 if size == 1 or lowest >= 36 else 2))
     rows[8] = _H[8] + min(harsh, 2)
     rows[9] = _H[9] + clash
@@ -405,14 +440,24 @@ def harmony_rows(own, world, ladder, note, action, rows):
     rows[11] = _H[11] + degree_of(ladder, note) * N_VOICINGS + action
 
 
+@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64[::1])", cache=True)
+def harmony_rows(own, world, ladder, note, action, rows):
+    """The active rows of the harmony prior for one action, int64[12]."""
+    tick = own[TICK]
+    chord = chord_under(own, ladder)
+    _harmony_rows(own, world, ladder, note, action, strength(world, tick), sounding(world, tick), chord, rows)
+
+
 # ---- what the prior thinks: Σ_k w[row_k(context, a)] for every allowed action ---------------------------------------
 @njit("void(int64[::1], int64[::1], float32[::1], uint8[::1], int64[::1], float64[::1])", cache=True)
 def rhythm_prior(own, world, weights, mask, rows, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
+    tick = own[TICK]
+    force, busy, awaited = strength(world, tick), density(world, tick), expected(world, tick)
     for a in range(mask.shape[0]):
         total = 0.0
         if mask[a]:
-            rhythm_rows(own, world, a, rows)
+            _rhythm_rows(own, world, a, force, busy, awaited, rows)
             for k in range(rows.shape[0]):
                 total += weights[rows[k]]
         prior[a] = total
@@ -422,10 +467,12 @@ def rhythm_prior(own, world, weights, mask, rows, prior):
 def melody_prior(own, world, ladder, weights, mask, rows, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
     bonus = OUTSIDE_BONUS * world[OUTSIDE] / 100.0
+    start, force, other = start_note(own, world), strength(world, own[TICK]), sounding(world, own[TICK])
+    quarter = _quarter(own)
     for a in range(mask.shape[0]):
         total = 0.0
         if mask[a]:
-            melody_rows(own, world, ladder, a, rows)
+            _melody_rows(own, world, ladder, a, start, force, other, quarter, rows)
             for k in range(rows.shape[0]):
                 total += weights[rows[k]]
             if a >= N_STEPS:
@@ -436,8 +483,9 @@ def melody_prior(own, world, ladder, weights, mask, rows, prior):
 @njit("void(int64[::1], int64[::1], int64[::1], int64, float32[::1], int64[::1], float64[::1])", cache=True)
 def harmony_prior(own, world, ladder, note, weights, rows, prior):
     """Fill ``prior`` float64[actions] with logits."""
+    force, other, chord = strength(world, own[TICK]), sounding(world, own[TICK]), chord_under(own, ladder)
     for a in range(prior.shape[0]):
-        harmony_rows(own, world, ladder, note, a, rows)
+        _harmony_rows(own, world, ladder, note, a, force, other, chord, rows)
         total = 0.0
         for k in range(rows.shape[0]):
             total += weights[rows[k]]

@@ -55,6 +55,7 @@ from livecomposer.music.context import (
     TICK,
     UNIT,
     advance,
+    chord_under,
     degree_of,
     density,
     expected,
@@ -77,7 +78,7 @@ RULES = {
     "monotony": 0,  # -1 from the sixth equal length on
     "step_style": 1,  # ln p of the step after the one before, from its degree
     "in_key": 1,  # -1 outside the scale
-    "repetition": 1,  # -1 from the third repetition of a note on
+    "repetition": 1,  # -0.5 for the second repetition of a note, -1 from the third on
     "leap": 1,  # an open leap: -1 leapt on, 0.5 a step back, 1 returned to where it came from
     "step_motion": 1,  # 1 a scale step, less from a fourth on
     "chord_tone": 1,  # 1 in the chord, -1 foreign to it on a strong beat, less elsewhere (a bass: its root)
@@ -92,7 +93,7 @@ RULES = {
     "crossing": 1,  # -1 above the player's note, -0.5 in unison with it
     "contrary": 1,  # against a player who moves: 1 the other way, 0.5 held, -0.5 the same way
     "fullness": 2,  # how well the number of added notes suits the part
-    "chord_fit": 2,  # -1 for each added note foreign to the chord, 0.3 for each in it
+    "chord_fit": 2,  # -1 for each added note foreign to the chord, 0.3 for each in it; a close has the tonic's triad
     "voice_leading": 2,  # minus the lowest voice's movement in scale steps, over 7
     "parallels": 2,  # -1 for parallel fifths or octaves of the outer voices
     "dissonance": 2,  # -1 for each semitone, major seventh or tritone under the melody; -1 against the player's note
@@ -189,8 +190,8 @@ def judge(own, world, ladder, style, rhythm, note, melody, voicing, columns):
         columns[STEP_STYLE] = style[at]
         columns[STEP_MOTION] = 1.0 if abs(step) == 1 else (0.0 if abs(step) <= 2 else (2 - abs(step)) / 5.0)
     columns[IN_KEY] = 0.0 if in_scale else -1.0
-    if last >= 0 and interval == 0 and own[SAME] >= 2:
-        columns[REPETITION] = -1.0
+    if last >= 0 and interval == 0 and own[SAME] >= 1:
+        columns[REPETITION] = -1.0 if own[SAME] >= 2 else -0.5
     direction = 1 if interval > 0 else (-1 if interval < 0 else 0)
     if own[LEAP_DIR] != 0:
         if direction == own[LEAP_DIR] and abs(interval) >= 7:
@@ -235,6 +236,7 @@ def judge(own, world, ladder, style, rhythm, note, melody, voicing, columns):
             columns[CONTRARY] = 1.0 if direction == -world[PLAYER_MOVE] else (0.5 if direction == 0 else -0.5)
 
     # harmony
+    chord = chord_under(own, ladder)
     size = 0
     lowest = -1
     for i in range(4):
@@ -243,8 +245,8 @@ def judge(own, world, ladder, style, rhythm, note, melody, voicing, columns):
             continue
         size += 1
         lowest = added if lowest < 0 or added < lowest else lowest
-        if own[CHORD_ROOT] >= 0:
-            columns[CHORD_FIT] += 0.3 if (own[CHORD_BITS] >> (added % 12)) & 1 else -1.0
+        if chord >= 0:
+            columns[CHORD_FIT] += 0.3 if (chord >> (added % 12)) & 1 else -1.0
         gap = abs(note - added) % 12
         if gap == 1 or gap == 11 or gap == 6:
             columns[DISSONANCE] -= 1.0

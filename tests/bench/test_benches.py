@@ -21,7 +21,7 @@ def documented(module: ModuleType) -> set[str]:
 
 def run(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """A short run: exit code 0 and one JSON object."""
-    assert bench.run(Namespace(bench=name, json=True, short=True)) == 0
+    assert bench.run(Namespace(bench=name, json=True, short=True, out=None)) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["bench"], report["short"], report["ok"]) == (name, True, True)
     return report
@@ -39,7 +39,7 @@ def test_decide_reports_kernels_next_to_the_oracle(capsys: pytest.CaptureFixture
         assert report[name]["n"] == decide.SHORT_CALLS
     assert report["receive"]["n"] == decide.SHORT_NOTES
     assert heading(report).startswith("bench decide --short: ")
-    assert len(decide.rows(report)) == len(decide.KERNELS) + 3
+    assert len(decide.rows(report)) == len(decide.KERNELS) + 4
 
 
 def test_the_oracle_learns_what_the_kernel_learns() -> None:
@@ -88,5 +88,5 @@ def test_guard_without_jack_says_so(capsys: pytest.CaptureFixture[str], monkeypa
 
 def test_a_report_that_is_not_ok_gives_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "measure", lambda short: {"machine": {}, "ok": False})
-    assert bench.run(Namespace(bench="decide", json=True, short=True)) == 1
+    assert bench.run(Namespace(bench="decide", json=True, short=True, out=None)) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False

@@ -26,12 +26,13 @@ class Scripted:
 
     def __init__(self, spec, actions: Iterable[int]) -> None:
         self.spec = spec
+        self.n_features = spec.n_features
         self.actions = cycle(actions)
         self.asked = 0
         self.observed: list[int] = []
         self.adventure = -1.0
 
-    def act(self, state, features, mask, prior):
+    def act(self, state, features, mask, prior, liking):
         assert 0 <= state < self.spec.n_states
         assert np.isfinite(features).all()
         self.asked += 1
@@ -65,8 +66,9 @@ class Scripted:
 def performance(
     role: str, *, rhythm=(QUARTER,), steps=(1, -1), harmony=(SINGLE,), more=None, **settings
 ) -> Performance:
-    """120 BPM, C major; the line plays quarters up and down a step, unless said otherwise."""
-    p = Performance(Settings(**{"role": role, "tempo": 120.0, "seed": 7, **settings}), **(more or {}))
+    """120 BPM, C major, no prior; the line plays quarters up and down a step, unless said otherwise."""
+    given = {"role": role, "tempo": 120.0, "seed": 7, "prior": "none", **settings}
+    p = Performance(Settings(**given), **(more or {}))
     credit, p.learning.credit.given = p.learning.credit, {}
     give = credit.give
 
@@ -78,7 +80,15 @@ def performance(
     credit.give = take_down
     script = (rhythm, [STEPS.index(step) for step in steps], harmony)
     p.learning.agents[:] = [Scripted(spec, actions) for spec, actions in zip(HEADS, script, strict=True)]
+    show_features(p)
     return p
+
+
+def show_features(p: Performance) -> None:
+    """Let the agents see the heads' features, which its own did not ask for."""
+    for head, (spec, table) in enumerate(zip(HEADS, p.learning.steps, strict=True)):
+        table.features = np.zeros((table.capacity, spec.n_features), dtype=np.float32)
+        p.line._features[head] = np.zeros(spec.n_features, dtype=np.float32)
 
 
 def feed(p: Performance, *events: tuple[float, str]) -> None:

@@ -331,6 +331,13 @@ def test_duet_counts_in_one_bar_and_plays_along():
     ]  # fmt: skip
 
 
+def test_a_note_that_would_clash_with_the_key_just_struck_is_drawn_anew():
+    """At 3025 the line would play D against the player's C; what the prior knows forbids it: B, a step down instead."""
+    p = performance("duet", prior="shipped")
+    keys(p, (2100, 2200, 60))
+    assert onsets(p, 3100) == [(2000.0, 62), (2500.0, 60), (3025.0, 59)]
+
+
 def test_duet_without_count_in_begins_at_once():
     p = performance("duet", count_in=False)
     assert heard(p, 500) == ["0.0 91 3e 50", "460.0 81 3e 00", "500.0 91 3c 4c"]

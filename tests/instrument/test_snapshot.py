@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livecomposer.agents.model import VERSION, pack, unpack
+from livecomposer.agents.prior import load_prior
 from livecomposer.agents.registry import make_agents
 from livecomposer.agents.tabular import QAgent, QSettings
 from livecomposer.errors import TasteError
@@ -22,6 +23,7 @@ from livecomposer.instrument.snapshot import (
 )
 from livecomposer.music.actions import HeadSpec
 
+PRIOR = load_prior("none")
 SPECS = (HeadSpec("one", 2, 1, 3), HeadSpec("two", 3, 1, 2))
 
 
@@ -42,7 +44,7 @@ def test_round_trip():
     saved, fresh = small(1), small(2)
     unpack_agents(pack_agents("q", saved), "q", fresh)
     assert tables(fresh) == tables(saved)
-    real, again = make_agents("q", 1), make_agents("q", 2)
+    real, again = make_agents("q", 1, PRIOR)[0], make_agents("q", 2, PRIOR)[0]
     real[0].q[3, 4] = 9.0
     unpack_agents(pack_agents("q", real), "q", again)
     assert tables(again) == tables(real)
@@ -100,7 +102,7 @@ def test_a_newer_version_says_so():
 
 def test_another_agent_or_layout_is_refused():
     refused(WHOLE, "taste.npz was learnt by agent 'q', not 'dqn'; choose that agent", agent="dqn")
-    refused(pack_agents("q", make_agents("q", 1)), "taste.npz has another layout of heads")
+    refused(pack_agents("q", make_agents("q", 1, PRIOR)[0]), "taste.npz has another layout of heads")
 
 
 def meta():

@@ -14,7 +14,7 @@ from livecomposer.ratings.credit import GRACE_S, PHRASE_WEIGHT, SCALE_S, SHAPE, 
 
 MS = 1_000_000
 SPEC = HeadSpec("rhythm", 2, 1, 2)
-CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False, 0.0)
+CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False, 0.0, np.zeros(0, np.int64))
 
 
 def naive_weights(onsets, first, t_rating):
@@ -29,7 +29,7 @@ def naive_weights(onsets, first, t_rating):
 
 
 def table_of(onsets_ms, phrases=None):
-    table = Steps(SPEC, capacity=256)
+    table = Steps(SPEC, 256, 1)
     for i, onset in enumerate(onsets_ms):
         table.append(onset * MS, phrases[i] if phrases else 0, CHOICE)
     return table
@@ -112,6 +112,7 @@ class Listener:
     """An agent that only takes down what it observes."""
 
     spec = SPEC
+    n_features = 1
 
     def __init__(self):
         self.observed = []
