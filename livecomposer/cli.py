@@ -1,7 +1,7 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|practice|bench``; each command's work is in its own module, imported when it is
-chosen.
+``livecomposer play|ports|doctor|learn|tastes|practice|bench``; each command's work is in its own module, imported when
+it is chosen.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,6 +58,12 @@ def _run(args: argparse.Namespace) -> int:
 
         refuse_wedged(args.api or "")
         return learn_command(args.midi_in or "", args.api or "", args.name or "")
+    if args.command == "tastes":
+        from livecomposer.desk.tastes import tastes_command
+        from livecomposer.desk.wiring import prepare_cache
+
+        prepare_cache()
+        return tastes_command(args)
     if args.command == "practice":
         from livecomposer.desk.wiring import prepare_cache
 
@@ -95,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    _add_tastes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
     practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")
     practice.add_argument("--minutes", type=float, default=0.0, help="end after so many minutes (0: no limit)")
@@ -109,7 +116,41 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="for programs")
     bench.add_argument("--short", action="store_true", help="fewer repetitions (for CI)")
     bench.add_argument("--out", metavar="DIR", help="music, score: where the files go")
+    bench.add_argument("--plot", metavar="PNG", help="taste: the learning curves as a picture")
+    bench.add_argument("--seeds", type=int, metavar="N", help="taste: lessons of each kind with each listener")
+    bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
     return parser
+
+
+def _add_tastes(commands: Any) -> None:
+    """``tastes`` and what can be done with them; without anything it lists them."""
+    tastes = commands.add_parser("tastes", help="what it has learnt of you: list, explain, test, copy, move")
+    tastes.add_argument("--json", action="store_true", help="for programs")
+    whats = tastes.add_subparsers(dest="what", metavar="what")
+    programs = {"default": argparse.SUPPRESS, "action": "store_true", "help": "for programs"}
+    whats.add_parser("list", help="every taste, its agent, ratings and size").add_argument("--json", **programs)
+    explain = whats.add_parser("explain", help="what was learnt, in words, with how sure that is")
+    explain.add_argument("name")
+    explain.add_argument("--json", **programs)
+    explain.add_argument("--plot", metavar="PNG", help="the same as a picture")
+    test = whats.add_parser("test", help="a blind test: do you prefer what it plays to your taste?")
+    test.add_argument("name")
+    test.add_argument("--pairs", type=int, default=12, help="phrases to compare (default: 12 pairs)")
+    test.add_argument("--seed", type=int, default=-1, help="same seed: same test (-1: a new one each time)")
+    test.add_argument("--listener", metavar="NAME", help="a simulated listener answers, such as falling thirds")
+    test.add_argument("--json", **programs)
+    for what, text in (("copy", "keep another under a new name"), ("rename", "call it otherwise")):
+        two = whats.add_parser(what, help=text)
+        two.add_argument("old")
+        two.add_argument("new")
+    whats.add_parser("reset", help="begin anew; what was learnt is set aside").add_argument("name")
+    export = whats.add_parser("export", help="write it to a file")
+    export.add_argument("name")
+    export.add_argument("file")
+    taken = whats.add_parser("import", help="take in a file that export has written")
+    taken.add_argument("file")
+    taken.add_argument("name", nargs="?", help="what to call it (default: the file's name)")
+    taken.add_argument("--replace", action="store_true", help="set aside a taste of that name")
 
 
 def _add(parser: argparse.ArgumentParser, spec: Any) -> None:

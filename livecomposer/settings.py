@@ -71,10 +71,11 @@ class Settings:
         "auto", "obey MIDI clock: auto after Start, always, or never", choices=("auto", "external", "internal")
     )
     # learning
-    agent: str = _setting("q", "how it learns", choices=("dyna-q", "q"))
+    agent: str = _setting("dyna-q", "how it learns", choices=("dyna-q", "q"))
     policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
     prior: str = _setting("shipped", "what it knows before you rate: shipped, none, or a model file of practice")
     theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)
+    explore: bool = _setting(True, "try what is not known to be liked (dyna-q; else it plays what is likeliest)")
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)

@@ -10,7 +10,13 @@ from importlib import import_module
 
 from livecomposer.errors import SettingsError
 
-WRITE = ("music", "score")  # the benches that keep files
+# flags that only some take: which, and why the others do not
+TAKEN = {
+    "out": (("music", "score"), "keeps no files"),
+    "plot": (("taste",), "draws no curves"),
+    "seeds": (("taste",), "chooses its own seeds"),
+    "jobs": (("taste",), "runs in one process"),
+}
 
 
 def run(args: Namespace) -> int:
@@ -20,10 +26,12 @@ def run(args: Namespace) -> int:
 
     prepare_cache()
     bench = import_module(f"livecomposer.bench.{args.bench}")
-    kept = {"out": args.out} if args.out else {}
-    if kept and args.bench not in WRITE:
-        raise SettingsError(f"bench {args.bench} keeps no files; leave out --out")
-    report = {"bench": args.bench, "short": args.short, **bench.measure(args.short, **kept)}
+    given = {flag: value for flag in TAKEN if (value := getattr(args, flag, None)) not in (None, "")}
+    for flag in given:
+        benches, why = TAKEN[flag]
+        if args.bench not in benches:
+            raise SettingsError(f"bench {args.bench} {why}; leave out --{flag}")
+    report = {"bench": args.bench, "short": args.short, **bench.measure(args.short, **given)}
     if args.json:
         print(json.dumps(report))
     else:

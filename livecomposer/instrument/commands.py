@@ -70,7 +70,7 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.click = not p.click if value is None else bool(value)
     elif name == "adventure":
         p.adventure = min(max(_number(value), 0.0), 1.0)
-        learning.explore(p.adventure)
+        learning.explore(p.adventure if p.settings.explore else 0.0)
         learning.changed = True
     elif name == "outside":
         p.outside = min(max(_number(value), 0.0), 1.0)

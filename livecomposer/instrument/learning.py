@@ -11,11 +11,13 @@ import numpy as np
 
 from livecomposer.agents.protocol import Agent, Choice, Steps
 from livecomposer.instrument.records import NOTHING_REACHED, Recorder
-from livecomposer.ratings.credit import GRACE_S, Credit
+from livecomposer.instrument.snapshot import Stateful
+from livecomposer.ratings.credit import GRACE_S, LASTS_S, Credit
 from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
-DARING = 0.6  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
+SILENCE_S = 10.0
+DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
 
 
 class Job(NamedTuple):
@@ -69,6 +71,7 @@ class Learning:
         self._began = 0
         self._ended = 0
         self._before = (-1, 0)
+        self._pressed_ns = -1  # the last onset when a rating was last given
 
     def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
         """Take down a step that has just sounded, with what it earns by itself, and return its number."""
@@ -85,6 +88,14 @@ class Learning:
         if self.taste is not None:
             self.taste.explore(DARING * adventure)
 
+    def plan(self) -> None:
+        """Plan on what has been learnt before, at once: nothing plays yet."""
+        if self.taste is not None:
+            for agent, steps in zip(self.agents, self.steps, strict=True):
+                run = agent.job(steps)
+                if run is not None:
+                    agent.adopt(run())
+
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
         for table in self.steps:
@@ -96,6 +107,11 @@ class Learning:
             self._before = (self._phrase, self._ended)
             self._phrase, self._began = phrase, t_ns
         self._ended = end_ns
+
+    @property
+    def kept(self) -> list[Stateful]:
+        """All whose state a file must keep."""
+        return [*self.agents, *([self.taste] if self.taste is not None else [])]
 
     @property
     def busy(self) -> bool:
@@ -127,7 +143,8 @@ class Learning:
             self._given.append(self.credit.give(reached, value))
         else:
             self._given.append([])
-            self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)))
+            if reached:
+                self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)), self._silence(reached))
         self._recorder.rating(turn_ns, t_pressed, number, source, value, gap if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
@@ -148,6 +165,25 @@ class Learning:
         if self.taste is not None and not self.held and self.taste.n:
             self.taste.redraw()
             self._work()
+
+    def _silence(self, reached: list[tuple[int, int, float]]) -> np.ndarray | None:
+        """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it."""
+        first: dict[int, int] = {}
+        for head, number, _ in reached:
+            first[head] = min(number, first.get(head, number))
+        rows: list[tuple[int, int, float]] = []
+        last = self._pressed_ns
+        for head, number in first.items():
+            table = self.steps[head]
+            end = number - table.first
+            since = max(last, int(table.t_ns[end]) - int(SILENCE_S * 1e9))
+            begin = int(np.searchsorted(table.t_ns[:end], since, "right"))
+            heard = np.minimum(np.diff(table.t_ns[begin : end + 1]) * 1e-9, LASTS_S)  # as a press would weigh them
+            rows += [
+                (head, table.first + i, float(s)) for i, s in zip(range(begin, end), heard, strict=True) if s > 0.0
+            ]
+            self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
+        return self.taste.features_of(self._felt(rows)) if rows and self.taste is not None else None
 
     def _felt(self, reached: list[tuple[int, int, float]]) -> list[tuple[int, float, np.ndarray]]:
         """The same with the features of each step."""

@@ -148,9 +148,9 @@ class Live:
         )  # fmt: skip
         from livecomposer.instrument.snapshot import arrays_of, layout_of
 
-        agents = self.performance.learning.agents
-        meta = {"kind": "model", "agent": wiring.settings.agent, "layout": layout_of(agents)}
-        self.shared.describe(arrays_of(agents), meta)
+        kept = self.performance.learning.kept
+        meta = {"kind": "model", "agent": wiring.settings.agent, "layout": layout_of(kept)}
+        self.shared.describe(arrays_of(kept), meta)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -313,7 +313,7 @@ class Live:
             from livecomposer.instrument.snapshot import arrays_of
 
             self._version = performance.learning.version
-            self.shared.write(arrays_of(performance.learning.agents))
+            self.shared.write(arrays_of(performance.learning.kept))
         if now >= self._next_ledger:
             self._next_ledger = now + LEDGER_NS
             share = 0.99 if self.decide.count >= FEW else 0.5  # of a few, the 99th percentile is the slowest
@@ -361,7 +361,7 @@ class Live:
     def _save(self) -> None:
         from livecomposer.instrument.snapshot import arrays_of
 
-        self.shared.write(arrays_of(self.performance.learning.agents))
+        self.shared.write(arrays_of(self.performance.learning.kept))
 
     def _status(self, text: str) -> None:
         self.recorder.status(time.perf_counter_ns(), text)

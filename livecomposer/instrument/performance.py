@@ -102,10 +102,12 @@ class Performance:
         self.hearing = Hearing(settings, metre)
         prior = load_prior(settings.prior)
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
-        if snapshot is not None:
-            unpack_agents(snapshot, settings.agent, agents)
         self.learning = Learning(agents, self.recorder, learner, settings.held, taste)
-        self.learning.explore(settings.adventure)
+        if snapshot is not None:
+            unpack_agents(snapshot, settings.agent, self.learning.kept)
+        self.learning.explore(settings.adventure if settings.explore else 0.0)
+        if snapshot is not None:
+            self.learning.plan()
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
@@ -232,7 +234,7 @@ class Performance:
 
     def snapshot(self) -> bytes:
         """What the agents have learnt, as the bytes of a model file."""
-        return pack_agents(self.settings.agent, self.learning.agents)
+        return pack_agents(self.settings.agent, self.learning.kept)
 
     def release(self, t_ns: int) -> None:
         """The end: everything that sounds, ends."""

@@ -1,7 +1,7 @@
 """How a late rating reaches the notes it was meant for.
 
-A press comes 0.2–1.5 s after the note it is about, so credit is spread over the notes before it by a delay density;
-a press in the gap after a phrase is about the whole phrase. Called by the loop in its slack.
+A press comes 0.2–1.5 s after what it is about, so credit is spread over what sounded before it by a delay density; a
+press in the gap after a phrase is about the whole phrase. Called by the loop in its slack.
 """
 
 import numpy as np
@@ -9,30 +9,40 @@ from numba import njit
 
 from livecomposer.agents.protocol import Steps
 
-WINDOW_S = 2.0  # a note older than this cannot be meant by a press inside a phrase
+LASTS_S = 1.5  # a note is heard until the next begins, at most so long
+WINDOW_S = 3.5  # a note that began earlier cannot be meant by a press inside a phrase
 GRACE_S = 0.5  # the longest way of a press from finger to loop
-SHAPE, SCALE_S = 5.0, 0.16  # Gamma density: mode 0.64 s, mean 0.80 s, 5–95 % 0.32–1.46 s (facts: 0.2–1.5 s)
+SHAPE, SCALE_S = 5, 0.16  # Gamma density: mode 0.64 s, mean 0.80 s, 5–95 % 0.32–1.46 s (facts: 0.2–1.5 s)
 PHRASE_WEIGHT = 0.3  # of a press in the gap on each note: a verdict on all of them, vaguer on each
 
 
-# w_i = f(d_i) / Σ_j f(d_j), f(d) = d^(k-1) exp(-d/θ), d = t_rating − t_i in seconds, 0 < d ≤ window
+# F(d) = 1 − e^{−x} Σ_{j<5} x^j/j!, x = d/θ: the distribution function of the delay (Gamma, k = 5)
+@njit("float64(float64)", cache=True)
+def _passed(d):
+    x = max(d, 0.0) / SCALE_S
+    return 1.0 - np.exp(-x) * (1.0 + x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0))))
+
+
+# w_i = [F(t − on_i) − F(t − off_i)] / Σ_j [...]: the chance that the moment that is meant lies in the note;
+# off_i is the next onset, or on_i + LASTS_S if that is sooner
 @njit("int64(int64[::1], int64, int64, int64, float64[::1])", cache=True)
 def delay_weights(t_ns, first, n, t_rating, weights):
     """Fill ``weights[first:n]`` with the share of each row and return the first row with any (n if none).
 
-    ``t_ns`` int64[rows] ascending; rows of one sonority share one onset and so the same density.
+    ``t_ns`` int64[rows] ascending; rows of one sonority share one onset and so the same weight.
     """
     total = 0.0
     start = n
+    onset = after = t_rating
     for i in range(n - 1, first - 1, -1):
         d = (t_rating - t_ns[i]) * 1e-9
-        if d > 2.0:
+        if d > WINDOW_S:
             break
-        w = 0.0
-        if d > 0.0:
-            w = d**4 * np.exp(-d / 0.16)
-        weights[i] = w
-        total += w
+        if t_ns[i] < onset:
+            after = onset
+            onset = t_ns[i]
+        weights[i] = _passed(d) - _passed(max((t_rating - after) * 1e-9, d - LASTS_S))
+        total += weights[i]
         start = i
     if total <= 0.0:
         return n

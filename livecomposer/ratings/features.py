@@ -70,6 +70,37 @@ MOST_ACTIVE = max(N_ACTIVE)
 WORDS = tuple(words for tables in TABLES for entries in tables.values() for words in entries)
 NAMES = tuple(f"{table}.{i}" for tables in TABLES for table, entries in tables.items() for i in range(len(entries)))
 
+# What several entries of one table have in common, or how much they have of it: a listener who likes all of them is
+# found out sooner than for each alone. name → (table, words, how much of it each entry has)
+TRENDS: dict[str, tuple[str, str, tuple[float, ...]]] = {
+    "long": ("length", "longer notes", (0.0, 1.0, 1.6, 2.0, 2.8, 3.8, 1.5, 1.5)),
+    "rests": ("length", "rests", (0, 0, 0, 0, 0, 0, 1, 1)),
+    "off": ("place", "notes off the beat", (0, 0, 1, 1)),
+    "up": ("interval", "rising lines (not falling ones)", (0, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, 0)),
+    "wide": ("interval", "wide intervals", (0, 1, 2, 3, 3, 4, 1, 2, 3, 3, 4, 1)),
+    "steps": ("interval", "steps", (0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0)),
+    "thirds": ("interval", "thirds", (0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0)),
+    "fourths": ("interval", "fourths and fifths", (0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0)),
+    "tritones": ("interval", "tritones", (0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0)),
+    "leaps": ("interval", "leaps", (0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)),
+    "height": ("register", "higher notes", (0, 1, 2, 3, 4, 5)),
+    "tones": ("chord", "tones of the chord", (0, 0, 1, 1)),
+    "triads": ("voicing", "triads", (0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0)),
+    "sevenths": ("voicing", "seventh chords", (0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1)),
+    "full": ("voices", "fuller chords", (0, 1, 2, 3)),
+    "harsh": ("harshness", "harsher chords", (0, 1, 2)),
+}
+
+
+def trend_basis() -> np.ndarray:
+    """How much of each trend every feature has, float64[len(TRENDS), N_FEATURES]."""
+    at = dict(zip((table for tables in TABLES for table in tables), _AT[:-1], strict=True))
+    basis = np.zeros((len(TRENDS), N_FEATURES))
+    for row, (table, _, much) in zip(basis, TRENDS.values(), strict=True):
+        row[at[table] : at[table] + len(much)] = much
+    return basis
+
+
 _SIZES = [len(entries) for tables in TABLES for entries in tables.values()]
 _AT = tuple(int(n) for n in np.cumsum([0, *_SIZES]))
 _LENGTH = np.array([0 if t <= 4 else 1 if t <= 6 else 2 if t <= 9 else 3 if t <= 12 else 4 if t <= 24 else 5

@@ -8,22 +8,29 @@ nothing. What is tried is drawn from the posterior (Thompson 1933).
 """
 
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numba import njit
 
 from livecomposer.agents.kernels import new_rng
-from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF
+from livecomposer.music.actions import HeadSpec
+from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, trend_basis
 
-ROOM = 2048  # ratings that are remembered; the oldest half then becomes part of what is known
-KEEPS = 0.97  # of what earlier ratings said of just what a new one is about; what it is not about is kept
+ROOM = 512  # ratings that are remembered; the oldest half then becomes part of what is known
+UNDO = 256  # of them that can be taken back
+KEEPS = 0.985  # of what earlier ratings said of just what a new one is about; what it is not about is kept
 NU, TAU = 1.0, 0.06  # of the Student-t that a standardised feature's worth comes from (ratings a standard deviation)
 FREE = 1.0  # variance of the intercept b
 SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any rating: about 0.25
 FADES = 0.98  # of earlier surprises, per rating
-ROUNDS = 2  # of expectation-maximisation after each rating
-RARE = 0.15  # standard deviation that a rarer feature counts as having
-N_X = N_FEATURES + 1  # and the intercept
+ROUNDS = 1  # of expectation-maximisation after each rating
+SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
+ONE_SIDED = 0.1  # at most so many presses of the other kind for one
+ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
+RARE = 0.2  # standard deviation that a rarer feature counts as having
+N_BASIS = N_FEATURES + len(TRENDS)
+N_X = N_BASIS + 1  # and the intercept
 
 
 class Rated(NamedTuple):
@@ -32,6 +39,18 @@ class Rated(NamedTuple):
     t_ns: int
     value: float
     x: np.ndarray
+
+
+class Effect(NamedTuple):
+    """What one feature or trend does to a listener's liking, in ratings: by how much an event that has it is liked more
+    than a usual one (of a trend: for a standard deviation of it), how sure that is, and how many ratings were about it.
+    """
+
+    name: str
+    words: str
+    worth: float
+    sd: float
+    n: int
 
 
 class Taste:
@@ -47,20 +66,27 @@ class Taste:
     ----------
     weights : float64[N_FEATURES]
         What is played for now: a feature's worth in ratings, drawn from the posterior (or its mean).
-    mean, sd : float64[N_FEATURES]
-        The posterior of the same.
+    mean : float64[N_FEATURES]
+        The posterior's mean of the same.
     """
 
     def __init__(self, seen: np.ndarray, seed: int) -> None:
+        self.spec = HeadSpec("taste", crc32(",".join(NAMES).encode()), N_FEATURES, 1)  # what a file of it must match
         self.seen = seen.astype(np.float64)
-        self._unit = np.maximum(np.sqrt(self.seen * (1.0 - self.seen)), RARE)
+        # what the regression works in: features and trends, each in its standard deviations: x = basis @ features
+        basis = np.concatenate([np.eye(N_FEATURES), trend_basis()])
+        spread = [np.sqrt(max(_variance(row, self.seen), 0.0)) for row in basis]
+        self._spread_of = np.maximum(spread, RARE)
+        self._basis = basis / self._spread_of[:, None]
+        self._spread_of[N_FEATURES:] = 1.0  # a trend counts in standard deviations, a feature in shares of an event
+        self._parts = np.stack([_part(row, self.seen) for row in basis]) * self._spread_of[:N_FEATURES]
         self.weights = np.zeros(N_FEATURES)
         self.mean = np.zeros(N_FEATURES)
-        self.sd = np.zeros(N_FEATURES)
         self._n = np.zeros(1, dtype=np.int64)
         self.daring = 0.3
         self._rng = np.random.Generator(np.random.PCG64(new_rng(seed, 0x7A57E)))
         self._x = np.zeros((ROOM, N_X), dtype=np.float32)
+        self._silent = np.zeros((ROOM, N_X), dtype=np.float32)
         self._y = np.zeros(ROOM)
         self._t = np.zeros(ROOM, dtype=np.int64)
         # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise and number
@@ -69,7 +95,7 @@ class Taste:
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
         self._spread = np.append(self._spread, SCALE)
         self._spread[N_X - 1] = FREE
-        self._before = np.zeros((ROOM, N_X + 3))  # the same before each rating, and what had surprised till then
+        self._before = np.zeros((UNDO, 2 * N_X + 3))  # before each rating: the same, what had surprised, the draw
         self._z = np.zeros(N_X)
         self._draw = np.zeros(N_X)
         self._mu = np.zeros(N_X)
@@ -85,43 +111,47 @@ class Taste:
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
         """What a rating is about, float32[N_X]: (head, weight, active features) of the steps it reached, weighed within
         each head, against what is usual there, in standard deviations."""
-        x = np.zeros(N_X)
+        found = np.zeros(N_FEATURES)
         total = [0.0, 0.0, 0.0]
         for head, weight, _ in reached:
             total[head] += weight
         for head, weight, rows in reached:
             for row in rows:
-                x[row] += weight / total[head]
+                found[row] += weight / total[head]
         for head, weight in enumerate(total):
             if weight > 0.0:
                 of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
-                x[of] -= self.seen[of]
-        x[:N_FEATURES] /= self._unit
-        x[N_FEATURES] = 1.0
-        return x.astype(np.float32)
+                found[of] -= self.seen[of]
+        return np.append(self._basis @ found, 1.0).astype(np.float32)
 
-    def rate(self, t_ns: int, value: float, x: np.ndarray) -> None:
-        """Learn from one rating. The draw stays as it was but for what has been learnt; a dislike draws anew."""
+    def rate(self, t_ns: int, value: float, x: np.ndarray, silent: np.ndarray | None = None) -> None:
+        """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
+        was but for what has been learnt; a dislike draws anew."""
         if self.n == ROOM:
             self._fold()
         i = self.n
         self._x[i], self._y[i], self._t[i] = x, value, t_ns
-        self._before[i, :-2], self._before[i, -2:] = self._spread, self._sums[2]
+        self._silent[i] = 0.0
+        if silent is not None and self._one_sided():
+            self._silent[i] = silent * np.float32(np.sqrt(SILENT))
+        self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
         self._n[0] = i + 1
         _surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
-        _absorb(*self._sums[:2], self._x[i], value, KEEPS)
-        self._fit(ROUNDS)
+        self._absorb(self._sums, i)
         if value < 0.0:
-            self.redraw()
-        else:
-            self._settle()
+            self._z[:] = self._rng.standard_normal(N_X)
+        self._fit(ROUNDS)
 
     def undo(self) -> bool:
-        """Take the last rating back, as if it had never been; False if none is remembered."""
+        """Take the last rating back, as if it had never been; False if none is remembered (`UNDO` in a row are)."""
         if self.n == 0:
             return False
         self._n[0] -= 1
-        self._spread[:], surprise = self._before[self.n, :-2], self._before[self.n, -2:].copy()
+        before = self._before[self.n % UNDO].copy()
+        for column in (self._x, self._silent, self._y, self._t):
+            column[self.n] = 0
+        self._before[self.n % UNDO] = 0.0
+        self._spread[:], surprise, self._z[:] = before[: N_X + 1], before[N_X + 1 : N_X + 3], before[N_X + 3 :]
         self._rebuild()
         self._sums[2][:] = surprise
         self._settle()
@@ -137,11 +167,33 @@ class Taste:
         self.daring = daring
         self._settle()
 
+    def effects(self) -> list[Effect]:
+        """What has been learnt of every feature and trend, in the order of ``NAMES`` and ``TRENDS``. Slack.
+
+        Each with what comes along with it in this player's ratings (d = Xᵀs / (s·s + .01 n), X and s centred, s how
+        much of it each rating was about): what cannot be told apart is not left with nothing each.
+        """
+        root = np.triu(self._work[:N_X, :N_X])  # A = UᵀU
+        found = []
+        shares = self._x[: self.n, :N_BASIS] * self._spread_of
+        about_all = self._x[: self.n].astype(np.float64)
+        about_all -= about_all.mean(axis=0) if self.n else 0.0
+        for k, (name, words) in enumerate(_SAID):
+            part = about_all[:, :N_FEATURES] @ self._parts[k]
+            c = about_all.T @ part / (part @ part + 0.01 * max(self.n, 1))
+            if part @ part < 1e-6:  # never rated: by itself
+                c = np.append(self._basis @ self._parts[k], 0.0)
+            half = np.linalg.solve(root.T, c)
+            about = shares[:, k] + self.seen[k] >= ABOUT if k < N_FEATURES else np.abs(shares[:, k]) >= 0.5
+            found.append(Effect(name, words, float(self._mu @ c), float(np.sqrt(half @ half)), int(about.sum())))
+        return found
+
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a file must keep, as named arrays (live, not copies)."""
         return {
-            "x": self._x, "y": self._y, "t": self._t, "before": self._before, "spread": self._spread, "n": self._n,
-            "gram": self._base[0], "product": self._base[1], "surprise": self._sums[2], "z": self._z,
+            "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "before": self._before,
+            "spread": self._spread, "n": self._n, "gram": self._base[0], "product": self._base[1],
+            "surprise": self._sums[2], "z": self._z,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
@@ -155,25 +207,61 @@ class Taste:
         self._fit(0)
 
     def _fit(self, rounds: int) -> None:
-        _posterior(*self._sums, self._spread, rounds, self._z, self.daring, self._work, self._mu, self._var, self._draw)
-        np.divide(self._mu[:N_FEATURES], self._unit, out=self.mean)
-        np.divide(np.sqrt(self._var[:N_FEATURES]), self._unit, out=self.sd)
-        np.divide(self._draw[:N_FEATURES], self._unit, out=self.weights)
+        """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
+        daring = self.daring if self.n else 0.0
+        _posterior(*self._sums, self._spread, rounds, self._z, daring, self._work, self._mu, self._var, self._draw)
+        np.matmul(self._mu[:N_BASIS], self._basis, out=self.mean)
+        np.matmul(self._draw[:N_BASIS], self._basis, out=self.weights)
 
     def _rebuild(self) -> None:
         for now, base in zip(self._sums[:2], self._base, strict=True):
             now[:] = base
         for i in range(self.n):
-            _absorb(*self._sums[:2], self._x[i], self._y[i], KEEPS)
+            self._absorb(self._sums, i)
+
+    def _one_sided(self) -> bool:
+        """Whether this player has only ever liked, or disliked: then silence says something too."""
+        likes, dislikes = int((self._y[: self.n] > 0.0).sum()), int((self._y[: self.n] < 0.0).sum())
+        return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
+
+    def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
+        if self._silent[i].any():
+            _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
+        _absorb(sums[0], sums[1], self._x[i], self._y[i], KEEPS)
 
     def _fold(self) -> None:
         """The older half of the log becomes part of the base: it can no longer be taken back."""
         half = ROOM // 2
         for i in range(half):
-            _absorb(*self._base[:2], self._x[i], self._y[i], KEEPS)
-        for column in (self._x, self._y, self._t, self._before):
+            self._absorb(self._base, i)
+        for column in (self._x, self._silent, self._y, self._t):
             column[: ROOM - half] = column[half:].copy()
         self._n[0] = ROOM - half
+
+
+_SAID = [*zip(NAMES, WORDS, strict=True), *((name, words) for name, (_, words, _) in TRENDS.items())]
+
+
+def _part(much: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """How much of a basis row an event with one of each feature has, as its worth is told: the share of it, and of a
+    trend of more than yes and no how many standard deviations."""
+    if set(much.tolist()) <= {0.0, 1.0}:
+        return much
+    return much / max(np.sqrt(max(_variance(much, seen), 0.0)), RARE)
+
+
+def _variance(much: np.ndarray, seen: np.ndarray) -> float:
+    """Of what a feature or trend amounts to in an event, its table's entries as usual as ``seen``."""
+    mean = 0.0
+    square = 0.0
+    at = 0
+    for tables in TABLES:
+        for entries in tables.values():
+            of = slice(at, at + len(entries))
+            mean += float(much[of] @ seen[of])
+            square += float(much[of] ** 2 @ seen[of])
+            at += len(entries)
+    return square - mean * mean
 
 
 # forgets along x only (Cao & Schwartz 2000): g = Gx, c = x·g, G ← G − (1−k) ggᵀ/c + xxᵀ, p ← p − (1−k) g (x·p)/c + xy

@@ -41,7 +41,7 @@ def test_a_server_starts_and_ends_and_leaves_nothing(server: Server) -> None:
 
 
 def test_guard_releases_everything_in_every_round(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.run(Namespace(bench="guard", json=True, short=True)) == 0
+    assert bench.run(Namespace(bench="guard", json=True, short=True, out=None)) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["released"] is True
     assert len(report["rounds"]) == len(report["notes"]) == guard.SHORT_ROUNDS
@@ -49,7 +49,7 @@ def test_guard_releases_everything_in_every_round(server: Server, capsys: pytest
 
 
 def test_no_note_is_lost_through_jack(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.run(Namespace(bench="latency", json=True, short=True)) == 0
+    assert bench.run(Namespace(bench="latency", json=True, short=True, out=None)) == 0
     through = json.loads(capsys.readouterr().out)["jack"]
     assert (through["lost"], through["echo_lost"]) == (0, 0)
     assert through["thru"]["n"] == through["echo"]["n"] == latency.SHORT_NOTES

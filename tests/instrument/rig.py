@@ -67,7 +67,7 @@ def performance(
     role: str, *, rhythm=(QUARTER,), steps=(1, -1), harmony=(SINGLE,), more=None, **settings
 ) -> Performance:
     """120 BPM, C major, no prior; the line plays quarters up and down a step, unless said otherwise."""
-    given = {"role": role, "tempo": 120.0, "seed": 7, "prior": "none", **settings}
+    given = {"role": role, "tempo": 120.0, "seed": 7, "prior": "none", "agent": "q", **settings}
     p = Performance(Settings(**given), **(more or {}))
     credit, p.learning.credit.given = p.learning.credit, {}
     give = credit.give

@@ -101,8 +101,10 @@ def test_undo_takes_back_256_ratings_and_says_when_there_is_none():
 
 def test_the_policy_is_a_setting():
     """ε-greedy at adventure 0 always does the same in the same state; softmax does not."""
-    greedy = Performance(Settings(role="solo", seed=1, policy="epsilon-greedy", adventure=0.0)).learning.agents[0]
-    drawn = Performance(Settings(role="solo", seed=1, adventure=0.5)).learning.agents[0]
+    greedy = Performance(
+        Settings(role="solo", seed=1, agent="q", policy="epsilon-greedy", adventure=0.0)
+    ).learning.agents[0]
+    drawn = Performance(Settings(role="solo", seed=1, agent="q", adventure=0.5)).learning.agents[0]
     mask, prior = np.ones(len(RHYTHMS), np.uint8), np.linspace(0.0, 0.5, len(RHYTHMS))
     features = np.zeros(greedy.spec.n_features, np.float32)
     assert {greedy.act(0, features, mask, prior, prior) for _ in range(100)} == {len(RHYTHMS) - 1}

@@ -201,8 +201,8 @@ def test_a_pedal_rates_and_what_was_learnt_is_kept_and_taken_up_again(rig: Rig, 
     path = tmp_path / "tastes" / "zoe.npz"
     assert rig.end() == 0
     arrays, meta = unpack(path.read_bytes())
-    assert meta["agent"] == "q"
-    assert arrays["harmony.q"].std(axis=0).max() > 0.0  # some state is not as it began
+    assert meta["agent"] == "dyna-q"
+    assert (arrays["taste.n"][0], arrays["taste.y"][0]) == (1, 0.5)  # a pedal's press counts half
     rig.lines.clear()
     before = path.read_bytes()
     rig.close()
@@ -215,16 +215,16 @@ def test_a_pedal_rates_and_what_was_learnt_is_kept_and_taken_up_again(rig: Rig, 
 BROKEN = """
 import os
 
-from livecomposer.agents.tabular import QAgent
+from livecomposer.agents.dyna_q import DynaQAgent
 
 
-def act(self, state, features, mask):
+def act(self, state, features, mask, prior, liking):
     if os.path.exists(os.environ["LIVECOMPOSER_HOME"] + "/break"):
         raise RuntimeError("broken on purpose")
     return 5  # a triad
 
 
-QAgent.act = act
+DynaQAgent.act = act
 
 if __name__ == "__main__":
     from livecomposer.cli import main

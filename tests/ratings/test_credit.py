@@ -10,7 +10,7 @@ from livecomposer.agents.protocol import Choice, Steps
 from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.records import Recorder
 from livecomposer.music.actions import HeadSpec
-from livecomposer.ratings.credit import GRACE_S, PHRASE_WEIGHT, SCALE_S, SHAPE, WINDOW_S, Credit, delay_weights
+from livecomposer.ratings.credit import GRACE_S, LASTS_S, PHRASE_WEIGHT, SCALE_S, SHAPE, WINDOW_S, Credit, delay_weights
 
 MS = 1_000_000
 SPEC = HeadSpec("rhythm", 2, 1, 2)
@@ -18,14 +18,22 @@ CHOICE = Choice(0, 1, np.ones(2, np.uint8), np.zeros(1, np.float32), False, 0.0,
 
 
 def naive_weights(onsets, first, t_rating):
-    """Gamma density of the delay, normalised over the rows from ``first`` on that lie within the window."""
-    density = []
+    """The Gamma density of the delay over the time for which each row is heard, summed in steps of its distribution
+    function, and normalised over the rows from ``first`` on that lie within the window."""
+
+    def passed(d):
+        x = max(d, 0.0) / SCALE_S
+        return 1.0 - math.exp(-x) * sum(x**j / math.factorial(j) for j in range(SHAPE))
+
+    chance = []
     for i, onset in enumerate(onsets):
         d = (t_rating - onset) * 1e-9
+        off = min([later for later in onsets if onset < later <= t_rating], default=t_rating)
+        ends = max((t_rating - off) * 1e-9, d - LASTS_S)
         near = i >= first and 0.0 < d <= WINDOW_S
-        density.append(d ** (SHAPE - 1.0) * math.exp(-d / SCALE_S) if near else 0.0)
-    total = sum(density)
-    return [x / total if total else 0.0 for x in density]
+        chance.append(passed(d) - passed(ends) if near else 0.0)
+    total = sum(chance)
+    return [x / total if total else 0.0 for x in chance]
 
 
 def table_of(onsets_ms, phrases=None):
@@ -46,17 +54,17 @@ def test_weights_are_the_formula(onsets, press, first):
     start = delay_weights(table.t_ns, first, table.n, press * MS, weights)
     expected = naive_weights([o * MS for o in onsets], first, press * MS)
     assert start == len(onsets) if not sum(expected) else start <= np.flatnonzero(expected)[0]
-    np.testing.assert_allclose(weights[start : table.n], expected[start:], rtol=1e-12)
+    np.testing.assert_allclose(weights[start : table.n], expected[start:], rtol=1e-9, atol=1e-12)
     assert (weights[: min(start, first)] == -1.0).all()
 
 
 def test_the_density_has_its_mode_where_players_press():
-    """Steps 0.1 s apart: the one 0.6 s before the press (mode 0.64 s) is reached most; a press reaches 1 in all."""
+    """Steps 0.1 s apart: the one heard from 0.7 to 0.6 s before the press (mode 0.64 s) is reached most."""
     credit = Credit([table_of(range(0, 2001, 100))])
     reached = credit.reach(2_000 * MS, -1)
     best = max(reached, key=lambda step: step[2])
-    assert best[:2] == (0, 14)
-    assert 0.97 < sum(weight for _, _, weight in reached) <= 1.0
+    assert best[:2] == (0, 13)
+    assert 0.95 < sum(weight for _, _, weight in reached) <= 1.0
     assert all(weight > 0.01 for _, _, weight in reached)
 
 
@@ -174,4 +182,4 @@ def test_held_neither_hears_nor_matures():
     assert (agent.observed, learning.ratings, learning.steps[0].reward.any()) == ([], 0, False)
     learning.held = False
     learning.rate(19_500 * MS, 19_500 * MS, 1.0, 0, False)
-    assert learning.steps[0].reward[18:20].sum() > 0.99
+    assert learning.steps[0].reward[17:20].sum() > 0.99

@@ -1,0 +1,287 @@
+"""What a taste has learnt, for people: which likes and dislikes are sure enough to be said, and how they look.
+
+``desk.tastes`` calls it for ``livecomposer tastes explain``. A statement needs evidence of two kinds: the taste's own
+estimate lies clear of nothing, and the ratings bear it out where chance would not. A hundred things are looked at, so
+the second is judged among all of them at once: by how strongly the *most* striking of them goes with the same ratings
+in shuffled order (Westfall & Young 1993, the single-step maximum).
+"""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from livecomposer.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    from livecomposer.ratings.taste import Effect, Taste
+
+LEAST_RATINGS = 8  # fewer say nothing
+LEAST_ABOUT = 4  # of them about a thing that is stated
+LEAST_WORTH = 0.08  # of a whole rating
+SURE = 2.0  # standard deviations that a stated worth lies from nothing; so many are also shown behind "±"
+CHANCE = 0.03  # at most so often does a listener without a taste get anything stated
+SHUFFLES = 1000
+ALIKE = 0.7  # correlation, over the ratings, of two things that cannot be told apart
+LEANING = 0.04  # worth from which a thing that is not sure may be named
+USUAL = 0.01  # share of events from which a thing counts as one that is played
+UNSURE = 5  # things named as not sure
+WIDTH = 100  # of a line
+BAR, FULL = 16, 2.0  # cells of a bar, and the worth that fills them: from a strong dislike to a strong like
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class Portrait(NamedTuple):
+    """What can be said of a taste; ``stated`` the most telling first, ``unsure`` the nearest to being said first."""
+
+    name: str
+    ratings: int
+    likes: int
+    dislikes: int
+    stated: "list[Effect]"
+    unsure: "list[Effect]"
+    effects: "list[Effect]"
+
+
+def draw(name: str, taste: "Taste") -> Portrait:
+    """The portrait of a taste."""
+    from livecomposer.ratings.features import trend_basis
+
+    state, n = taste.state(), taste.n
+    values, effects = state["y"][:n], taste.effects()
+    about = state["x"][:n, : len(effects)].astype(np.float64)
+    stated: list[Effect] = []
+    unsure: list[Effect] = []
+    if n >= LEAST_RATINGS:
+        alike = likeness(about, trend_basis(), taste.seen)
+        kept = statements(effects, chances(about, values), alike)
+        stated = [effects[i] for i in kept]
+        unsure = [effects[i] for i in doubts(effects, kept, alike, taste.seen)]
+    return Portrait(name, n, int((values > 0).sum()), int((values < 0).sum()), stated, unsure, effects)
+
+
+def chances(about: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How often chance alone makes the most striking of all things go with the ratings as strongly as each does.
+
+    Parameters
+    ----------
+    about : float64[n, things]
+        How much of each thing was in what each rating reached.
+    values : float64[n]
+        The ratings.
+
+    Returns
+    -------
+    float64[things]
+        From 1 / (SHUFFLES + 1) to 1.
+    """
+    n, columns, rated = len(values), _standard(about), _standard(values[:, None])[:, 0]
+    found = np.abs(columns.T @ rated) / n
+    if not rated.any():
+        return np.ones(about.shape[1])
+    rng = np.random.default_rng(0)
+    shuffled = rng.permuted(np.tile(rated, (SHUFFLES, 1)), axis=1)
+    most = np.sort(np.abs(shuffled @ columns / n).max(axis=1))
+    reached = SHUFFLES - np.searchsorted(most, found - 1e-12)
+    return (1.0 + reached) / (SHUFFLES + 1.0)
+
+
+def likeness(about: np.ndarray, trends: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Which things say the same: 1, or -1 where liking the one is disliking the other, or 0; int64[things, things].
+
+    Two do if the ratings cannot tell them apart (``ALIKE``), or if one is a trend and the other a feature of it.
+
+    Parameters
+    ----------
+    about : float64[n, things]
+        As in ``chances``; features come first, then trends.
+    trends : float64[trends, features]
+        How much of each trend every feature has.
+    seen : float64[features]
+        How usual each is.
+    """
+    columns = _standard(about)
+    together = columns.T @ columns / max(len(columns), 1)
+    found = np.where(np.abs(together) >= ALIKE, np.sign(together), 0.0)
+    features = trends.shape[1]
+    for t, much in enumerate(trends):
+        parts = much != 0.0
+        mean = much[parts] @ seen[parts] / max(seen[parts].sum(), 1e-9)
+        plain = np.all(much[parts] == 1.0)
+        goes = np.where(parts, 1.0 if plain else np.sign(much - mean), 0.0)
+        found[features + t, :features] = np.where(parts, goes, found[features + t, :features])
+        found[:features, features + t] = found[features + t, :features]
+    return found.astype(np.int64)
+
+
+def statements(effects: "Sequence[Effect]", chance: np.ndarray, alike: np.ndarray) -> list[int]:
+    """The numbers of the effects that are stated: sure ones, none that says again what a surer one says; the one that
+    is certain to matter most comes first."""
+    sure = [
+        i
+        for i, effect in enumerate(effects)
+        if abs(effect.worth) > SURE * effect.sd
+        and effect.n >= LEAST_ABOUT
+        and abs(effect.worth) >= LEAST_WORTH
+        and chance[i] <= CHANCE
+    ]
+    kept: list[int] = []
+    for i in sorted(sure, key=lambda i: -round(_surety(effects[i]), 2)):
+        signs = (alike[i, j] * np.sign(effects[i].worth * effects[j].worth) for j in kept)
+        if not any(sign > 0 for sign in signs):
+            kept.append(i)
+    return sorted(kept, key=lambda i: -(abs(effects[i].worth) * (1.0 - _surety(effects[i]) ** -2)))
+
+
+def doubts(effects: "Sequence[Effect]", stated: Sequence[int], alike: np.ndarray, seen: np.ndarray) -> list[int]:
+    """The numbers of the effects to name as not sure: those that lean somewhere, then usual ones hardly heard of."""
+    leaning = [i for i, e in enumerate(effects) if abs(e.worth) >= LEANING and abs(e.worth) > e.sd]
+    leaning.sort(key=lambda i: -round(_surety(effects[i]), 2))
+    unheard = [i for i, e in enumerate(effects) if e.n < LEAST_ABOUT and i < len(seen) and seen[i] >= USUAL]
+    unheard.sort(key=lambda i: -effects[i].sd)
+    named: list[int] = []
+    for i in (*leaning, *unheard):
+        if i not in stated and not any(alike[i, j] for j in (*stated, *named)):
+            named.append(i)
+    return named[:UNSURE]
+
+
+def lines(drawn: Portrait) -> list[str]:
+    """The portrait as text."""
+    if drawn.ratings == 0:
+        return [f"{drawn.name}: no ratings yet. Play, and rate what you hear."]
+    told = (
+        f"{drawn.name}: {_count(drawn.ratings, 'rating')} "
+        f"({_count(drawn.likes, 'like')}, {_count(drawn.dislikes, 'dislike')})"
+    )
+    if drawn.ratings < LEAST_RATINGS:
+        return [f"{told}. That is too few to say anything of it: {LEAST_RATINGS} are the least."]
+    if not drawn.stated:
+        why = " All ratings point one way: rate also what you do not like." if _one_sided(drawn) else ""
+        text = [f"{told}. Nothing is sure yet.{why}"]
+    else:
+        text = [told, ""]
+        width = max(len(effect.words) for effect in drawn.stated)
+        for effect in drawn.stated:
+            text.append(
+                f"{verb(effect):<8}  {effect.words:<{width}}  {bar(effect.worth):<{BAR}}  "
+                f"{_figure(effect.worth, '+'):>5} ± {_figure(SURE * effect.sd)}  ({_count(effect.n, 'rating')})"
+            )
+    if drawn.unsure:
+        named = "; ".join(effect.words for effect in drawn.unsure)
+        text += ["", *textwrap.wrap(f"not sure yet about: {named}", WIDTH, subsequent_indent="  ")]
+    if drawn.stated:
+        text += [
+            "",
+            "How much more than a usual note you like one that has it, in ratings (1: a strong like); where it is a",
+            "matter of more or less, for a usual difference. The truth lies within ± in about 95 of 100 cases.",
+        ]
+    return text
+
+
+def report(drawn: Portrait) -> dict[str, Any]:
+    """The portrait for programs, as README says."""
+    return {
+        "name": drawn.name, "ratings": drawn.ratings, "likes": drawn.likes, "dislikes": drawn.dislikes,
+        "statements": [{"says": verb(effect), **_facts(effect)} for effect in drawn.stated],
+        "unsure": [effect.words for effect in drawn.unsure],
+        "effects": [_facts(effect) for effect in drawn.effects],
+    }  # fmt: skip
+
+
+def verb(effect: "Effect") -> str:
+    """What a statement begins with."""
+    return "likes" if effect.worth > 0 else "dislikes"
+
+
+def bar(worth: float) -> str:
+    """A bar of ``BAR`` cells for a worth of ``FULL`` or more, in eighths of a cell."""
+    eighths = round(min(abs(worth) / FULL, 1.0) * BAR * 8)
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def plot(drawn: Portrait, path: Path) -> None:
+    """Write the portrait as a PNG picture: bars with what is within ±, faint ones for what is not sure.
+
+    Raises
+    ------
+    SettingsError
+        There is no matplotlib, or no such folder.
+    StoreError
+        The file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"plot = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise SettingsError(f"plot = {str(path)!r} is a folder; name a file in it")
+    ground, ink, faint, like, dislike = "#15171c", "#e8e6e1", "#8b919b", "#5ec8a5", "#ef7d6a"
+    rows = [*drawn.stated, *drawn.unsure]
+    figure = Figure(figsize=(9, 1.9 + 0.42 * max(len(rows), 1)), facecolor=ground, layout="constrained")
+    axes = figure.add_subplot(facecolor=ground)
+    for y, effect in enumerate(rows):
+        said = y < len(drawn.stated)
+        colour = (like if effect.worth > 0 else dislike) if said else faint
+        axes.barh(y, effect.worth, height=0.62, color=colour, alpha=0.95 if said else 0.45)
+        axes.errorbar(
+            effect.worth, y, xerr=SURE * effect.sd, color=ink if said else faint, alpha=0.9 if said else 0.6,
+            elinewidth=1.4, capsize=4, capthick=1.4,
+        )  # fmt: skip
+    reach = max([abs(e.worth) + SURE * e.sd for e in rows], default=1.0) * 1.06
+    axes.set(xlim=(-reach, reach), ylim=(max(len(rows), 1) - 0.4, -0.6))
+    axes.set_yticks(range(len(rows)), [f"{e.words}  ({e.n})" for e in rows])
+    axes.axvline(0, color=ink, linewidth=0.9, alpha=0.7)
+    axes.grid(axis="x", color=ink, alpha=0.09)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=faint, length=0, labelsize=9)
+    axes.tick_params(axis="y", labelsize=10.5)
+    for y, label in enumerate(axes.get_yticklabels()):
+        label.set_color(ink if y < len(drawn.stated) else faint)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("← liked less than usual      ratings      liked more than usual →", color=faint, fontsize=9.5)
+    if not rows:
+        axes.text(0, 0, "too few ratings to say anything", color=faint, ha="center", va="center", fontsize=12)
+    title = f"{drawn.name}: {_count(drawn.ratings, 'rating')}"
+    note = "bars: worth; lines: 95 %; in brackets: ratings about it; grey: not sure yet"
+    axes.set_title(title, color=ink, fontsize=14, loc="left", pad=22)
+    axes.text(0, 1.0, note, transform=axes.transAxes, color=faint, fontsize=9, va="bottom")
+    try:
+        figure.savefig(path, dpi=140, format="png", facecolor=ground)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror or error}); name another place") from None
+
+
+def _standard(columns: np.ndarray) -> np.ndarray:
+    """Columns with mean 0 and variance 1 (or all 0, where nothing varies)."""
+    if not len(columns):
+        return columns
+    centred = columns - columns.mean(axis=0)
+    sd = centred.std(axis=0)
+    return np.where(sd > 1e-9, centred / np.where(sd > 1e-9, sd, 1.0), 0.0)
+
+
+def _surety(effect: "Effect") -> float:
+    return abs(effect.worth) / max(effect.sd, 1e-12)
+
+
+def _one_sided(drawn: Portrait) -> bool:
+    return drawn.ratings in (drawn.likes, drawn.dislikes)
+
+
+def _facts(effect: "Effect") -> dict[str, Any]:
+    return {"feature": effect.name, "words": effect.words, "worth": round(effect.worth, 3), "sd": round(effect.sd, 3),
+            "ratings": effect.n}  # fmt: skip
+
+
+def _figure(value: float, sign: str = "") -> str:
+    """Two decimals without a leading zero: "+.88"."""
+    return f"{value:{sign}.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:{sign}.2f}"
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"

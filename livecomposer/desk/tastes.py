@@ -1,0 +1,343 @@
+"""``livecomposer tastes``: the tastes in the user folder listed, copied, renamed, set aside, written out, taken in.
+
+Called by ``cli``. What a taste has learnt is told by ``desk.portrait``, and tried on the player by ``desk.blind``.
+"""
+
+import difflib
+import json
+import os
+import shlex
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from livecomposer.desk.files import ASIDE, aside_of, save_taste, set_aside, taste_path, write_whole
+from livecomposer.errors import SettingsError, StoreError, TasteError
+from livecomposer.instrument.snapshot import unpack, unpack_agents
+from livecomposer.settings import Settings, collect, user_dir
+
+if TYPE_CHECKING:  # they load numba, and desk starts without it
+    from livecomposer.ratings.taste import Taste
+
+LOG = ("taste.n", "taste.y")  # the arrays that say what was rated
+
+
+class Known(NamedTuple):
+    """What is in a file that can be used. ``taste`` is None where an agent learnt without one."""
+
+    name: str
+    data: bytes
+    agent: str
+    taste: "Taste | None"
+
+    @property
+    def values(self) -> np.ndarray:
+        """The ratings that are remembered, float64[n] in -1..1."""
+        return np.zeros(0) if self.taste is None else self.taste.state()["y"][: self.taste.n]
+
+    @property
+    def counts(self) -> dict[str, int | None]:
+        """``ratings``, ``likes`` and ``dislikes``; None where none are remembered one by one."""
+        if self.taste is None:
+            return {"ratings": None, "likes": None, "dislikes": None}
+        values = self.values
+        return {"ratings": len(values), "likes": int((values > 0).sum()), "dislikes": int((values < 0).sum())}
+
+
+def tastes_command(args: Namespace) -> int:
+    """Do what ``args.what`` says.
+
+    Returns
+    -------
+    0, or 130 if Ctrl-C ended a blind test.
+
+    Raises
+    ------
+    SettingsError, StoreError, TasteError, PortError
+    """
+    return _COMMANDS[args.what or "list"](args)
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes. Raises StoreError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or error
+        raise StoreError(f"{path} cannot be read ({why}); mend its rights, or name another") from None
+
+
+def understand(data: bytes, where: str, name: str = "") -> Known:
+    """What a file holds, checked down to its numbers: whatever passes here can be played. Raises TasteError."""
+    from livecomposer.agents.prior import load_prior
+    from livecomposer.agents.registry import make_agents
+
+    arrays, meta = unpack(data, where)
+    if meta.get("kind") not in ("model", "taste"):
+        kind = meta.get("kind", "model of some kind")
+        raise TasteError(f"{where} is no taste but a {kind}; it has not been used or changed")
+    agent = str(meta.get("agent"))
+    prior = load_prior(settings().prior)
+    try:
+        agents, taste = make_agents(agent, 0, prior)
+    except SettingsError:
+        raise TasteError(
+            f"{where} was learnt by agent {agent!r}, which this version has not; update to use it"
+        ) from None
+    if taste is None:
+        unpack_agents(data, agent, agents, where)
+        return Known(name, data, agent, None)
+    n, values = (arrays.get(part, np.zeros(0)) for part in LOG)
+    odd = n.dtype == np.int64 and n.shape == (1,) and not 0 <= n[0] <= taste.state()["y"].size
+    odd = odd or (values.dtype == np.float64 and not (np.abs(values) <= 1.0).all())
+    if odd:
+        raise TasteError(f"{where} holds ratings that cannot be; it has not been used or changed")
+    try:
+        unpack_agents(data, agent, [*agents, taste], where)
+        sound = bool(np.isfinite(taste.mean).all())
+    except ArithmeticError:
+        sound = False
+    if not sound:
+        raise TasteError(f"{where} holds numbers that cannot be; it has not been used or changed")
+    return Known(name, data, agent, taste)
+
+
+def settings() -> Settings:
+    """The settings in force without flags: where the prior comes from, and which taste is played."""
+    return collect({}, os.environ, user_dir(), Path.cwd())
+
+
+def paths() -> list[Path]:
+    """The files of all tastes, those that were set aside last."""
+    folder = user_dir() / "tastes"
+    try:
+        found = [path for path in folder.iterdir() if path.suffix == ".npz" and path.is_file()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be read ({error.strerror}); set LIVECOMPOSER_HOME to a folder that can"
+        ) from None
+    return sorted(found, key=lambda path: (ASIDE in path.name, path.name.lower(), path.name))
+
+
+def existing(name: str) -> Path:
+    """The file of a taste that is there. Raises SettingsError naming the nearest that is."""
+    path = taste_path(user_dir(), name)
+    if os.path.isfile(path):
+        return path
+    names = [found.stem for found in paths()]
+    close = difflib.get_close_matches(name, names, 1)
+    if close:
+        raise SettingsError(f'there is no taste "{name}"; did you mean "{close[0]}"?')
+    there = f"there are: {', '.join(names)}" if names else "none has been learnt yet: play, and rate what you hear"
+    raise SettingsError(f'there is no taste "{name}"; {there}')
+
+
+def fresh(name: str, but: Path | None = None) -> Path:
+    """The file of a taste that is to be, which may only be ``but`` in other letters. Raises SettingsError."""
+    path = taste_path(user_dir(), name)
+    if os.path.lexists(path) and not (but and but.name != path.name and os.path.samefile(but, path)):
+        raise SettingsError(
+            f'there is a taste "{name}" already; choose another name, or reset or rename that one first'
+        )
+    return path
+
+
+def keep_time(path: Path, like: Path) -> None:
+    """Give a copy the time of its original, which says when it was rated last."""
+    try:
+        times = like.stat()
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    except OSError:
+        pass
+
+
+def known(name: str) -> Known:
+    """A taste that is there and can be used. Raises SettingsError, StoreError, TasteError."""
+    path = existing(name)
+    return understand(read(path), str(path), name)
+
+
+# ---- the commands ---------------------------------------------------------------------------------------------------
+
+
+def _list(args: Namespace) -> int:
+    rows = [_row(path) for path in paths()]
+    folder = user_dir() / "tastes"
+    if args.json:
+        print(json.dumps({"folder": str(folder), "tastes": rows}))
+        return 0
+    if not rows:
+        print(f"No tastes in {folder} yet: play, and rate what you hear.")
+        return 0
+    print(f"Tastes in {folder}:")
+    chosen = settings().taste
+    table = [["", "name", "agent", "ratings", "likes", "dislikes", "last rated", "size"]]
+    for row in rows:
+        if not row["problem"] and not row["set_aside"]:
+            counts = ["–" if row[key] is None else str(row[key]) for key in ("ratings", "likes", "dislikes")]
+            mark = "*" if row["name"] == chosen else ""
+            table.append([mark, row["name"], row["agent"], *counts, row["last_rated"][:16].replace("T", " "),
+                          f"{row['bytes'] / 1000:.0f} kB"])  # fmt: skip
+    widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
+    for cells in table if len(table) > 1 else []:
+        aligned = [cell.ljust(w) if i in (0, 1, 2, 6) else cell.rjust(w)
+                   for i, (cell, w) in enumerate(zip(cells, widths, strict=True))]  # fmt: skip
+        print(f"{aligned[0]:<1} {'  '.join(aligned[1:])}".rstrip())
+    for row in rows:
+        if row["problem"] and not row["set_aside"]:
+            print(f"! {row['problem']}")
+    if aside := [row["name"] for row in rows if row["set_aside"]]:
+        print(f"Set aside (`livecomposer tastes rename OLD NEW` takes one back): {', '.join(aside)}")
+    return 0
+
+
+def _row(path: Path) -> dict[str, Any]:
+    """One taste as ``tastes --json`` shows it."""
+    row: dict[str, Any] = {
+        "name": path.stem, "agent": None, "ratings": None, "likes": None, "dislikes": None, "last_rated": None,
+        "bytes": None, "set_aside": ASIDE in path.name, "problem": None,
+    }  # fmt: skip
+    try:
+        data = read(path)
+        times = path.stat()
+        row["last_rated"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(times.st_mtime))
+        row["bytes"] = times.st_size
+        found = understand(data, path.name, path.stem)
+        row |= {"agent": found.agent, **found.counts}
+    except (StoreError, TasteError) as error:
+        row["problem"] = str(error)
+    except OSError as error:
+        row["problem"] = f"{path.name} cannot be read ({error.strerror}); mend its rights"
+    return row
+
+
+def _explain(args: Namespace) -> int:
+    from livecomposer.desk import portrait
+
+    found = known(args.name)
+    if found.taste is None:
+        raise TasteError(
+            f'"{args.name}" was learnt by agent {found.agent!r}, which keeps no reasons; '
+            "only what dyna-q has learnt can be explained"
+        )
+    drawn = portrait.draw(found.name, found.taste)
+    if args.plot:
+        portrait.plot(drawn, Path(args.plot))
+    if args.json:
+        print(json.dumps(portrait.report(drawn)))
+    else:
+        for line in portrait.lines(drawn):
+            print(line)
+        if args.plot:
+            print(f"\nDrawn in {args.plot}.")
+    return 0
+
+
+def _copy(args: Namespace) -> int:
+    old = existing(args.old)
+    new = fresh(args.new)
+    data = read(old)
+    understand(data, str(old))
+    save_taste(new, data)
+    keep_time(new, old)
+    print(f'Copied "{args.old}" to "{args.new}". To play it: livecomposer play --taste {shlex.quote(args.new)}')
+    return 0
+
+
+def _rename(args: Namespace) -> int:
+    old = existing(args.old)
+    new = fresh(args.new, old)
+    try:
+        os.replace(old, new)
+    except OSError as error:
+        raise StoreError(f"{old} cannot be renamed ({error.strerror}); make its folder writable") from None
+    print(f'"{args.old}" is now called "{args.new}".')
+    return 0
+
+
+def _reset(args: Namespace) -> int:
+    path = existing(args.name)
+    try:
+        aside = set_aside(path)
+    except StoreError:
+        raise StoreError(f"{path} cannot be moved aside, so it stays as it is; make its folder writable") from None
+    print(f'"{args.name}" begins anew. What it had learnt is kept in {aside}.')
+    print(f"To get it back: {_back(aside, args.name)}")
+    return 0
+
+
+def _export(args: Namespace) -> int:
+    path = existing(args.name)
+    target = Path(args.file)
+    data = read(path)
+    understand(data, str(path))
+    if os.path.isdir(target):
+        raise SettingsError(f"file = {args.file!r} is a folder; name a file in it")
+    if not os.path.isdir(target.absolute().parent):
+        raise SettingsError(f"file = {args.file!r}: there is no folder {str(target.parent)!r}; make it first")
+    if os.path.lexists(target):
+        raise SettingsError(f"file = {args.file!r} is there already; name another, or move it away")
+    try:
+        write_whole(target, data)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written ({error.strerror}); name another place") from None
+    keep_time(target, path)
+    print(f"Wrote {target}. To take it in elsewhere: livecomposer tastes import {shlex.quote(target.name)}")
+    return 0
+
+
+def _import(args: Namespace) -> int:
+    source = Path(args.file)
+    name = args.name or source.stem
+    path = taste_path(user_dir(), name)
+    if not os.path.isfile(source):
+        raise SettingsError(f"file = {args.file!r}: there is no such file; name one that `tastes export` has written")
+    data = read(source)
+    found = understand(data, str(source), name)
+    there = os.path.lexists(path)
+    if there and not args.replace:
+        raise SettingsError(f'there is a taste "{name}" already; choose another name for this one, or add --replace')
+    aside = None
+    if there:  # a copy first: if anything fails, the old one stands where it stood
+        aside = aside_of(path)
+        save_taste(aside, read(path))
+        keep_time(aside, path)
+    save_taste(path, data)
+    keep_time(path, source)
+    n = found.counts["ratings"]
+    of = "" if n is None else f" of {n} rating{'' if n == 1 else 's'}"
+    print(f'Took in "{name}", a taste{of}. To play it: livecomposer play --taste {shlex.quote(name)}')
+    if aside is not None:
+        print(f"The one before is kept in {aside}.")
+        print(f"To get it back: {_back(aside, f'{name} before')}")
+    return 0
+
+
+def _back(aside: Path, name: str) -> str:
+    return f"livecomposer tastes rename {shlex.quote(aside.stem)} {shlex.quote(name)}"
+
+
+def _test(args: Namespace) -> int:
+    from livecomposer.desk import blind
+
+    found = known(args.name)
+    if found.taste is None:
+        raise TasteError(
+            f'"{args.name}" was learnt by agent {found.agent!r}; only what dyna-q has learnt can be tested'
+        )
+    return blind.blind_test(found.name, found.data, found.taste, settings().prior, args)
+
+
+_COMMANDS: dict[str, Callable[[Namespace], int]] = {
+    "list": _list, "explain": _explain, "copy": _copy, "rename": _rename, "reset": _reset, "export": _export,
+    "import": _import, "test": _test,
+}  # fmt: skip

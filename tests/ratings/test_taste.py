@@ -1,0 +1,260 @@
+"""The learned listener: its regression against numpy, exact undo, what silence says, and planning on it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from livecomposer import Performance, Settings
+from livecomposer.agents.kernels import plan_sweeps, taste_decide
+from livecomposer.music.context import HEADS
+from livecomposer.music.env import Stage
+from livecomposer.ratings import features, taste
+from livecomposer.ratings.features import N_FEATURES, N_OF, TABLES, TRENDS, WORDS
+from livecomposer.ratings.taste import KEEPS, N_BASIS, N_X, ROOM, SILENT, TAU, UNDO, Taste
+from tests.music.naive import walk
+
+MS = 1_000_000
+SEEN = np.full(N_FEATURES, 0.2, dtype=np.float32)
+
+
+def drawn(n, seed=0):
+    """Random rows as ratings are about, and what a listener who cares for two of them says."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, N_X)).astype(np.float32)
+    x[:, -1] = 1.0
+    return x, np.clip(0.4 * x[:, 3] - 0.4 * x[:, 20] + 0.1 * rng.standard_normal(n), -1, 1)
+
+
+def taught(n, seed=0, silent=False):
+    t, (x, y) = Taste(SEEN, 1), drawn(n, seed)
+    for i in range(n):
+        t.rate(i, float(y[i]), x[i], x[-1 - i] if silent else None)
+    return t, x, y
+
+
+def state_of(t):
+    return [array.tobytes() for array in (*t.state().values(), t.weights, t.mean)]
+
+
+def test_the_posterior_is_that_of_plain_linear_algebra():
+    """Forgetting along each rating, then the Gaussian posterior under the scales that were fitted; draw off."""
+    t, x, y = taught(60)
+    t.explore(0.0)
+    gram, product = np.zeros((N_X, N_X)), np.zeros(N_X)
+    for row, value in zip(x.astype(float), y, strict=True):
+        g = gram @ row
+        if row @ g > 1e-9:
+            product -= (1 - KEEPS) * g * (row @ product) / (row @ g)
+            gram -= (1 - KEEPS) * np.outer(g, g) / (row @ g)
+        gram += np.outer(row, row)
+        product += row * value
+    spread = t.state()["spread"]
+    precision = gram / spread[-1] + np.diag(1.0 / spread[:-1])
+    mean = np.linalg.solve(precision, product / spread[-1])
+    np.testing.assert_allclose(t._mu, mean, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(t._var, np.diag(np.linalg.inv(precision)), rtol=1e-7)
+    np.testing.assert_allclose(t.weights, mean[:N_BASIS] @ t._basis, rtol=1e-7, atol=1e-9)
+
+
+def test_two_likings_are_found_among_all_features():
+    t, _, _ = taught(100)
+    assert t._mu[[3, 20]] == pytest.approx([0.4, -0.4], abs=0.08)
+    assert np.abs(np.delete(t._mu, [3, 20])).max() < 0.12
+
+
+def test_ratings_without_a_taste_leave_little():
+    t, (x, _) = Taste(SEEN, 1), drawn(100)
+    values = np.random.default_rng(5).choice([-1.0, 1.0], 100)
+    for i in range(100):
+        t.rate(i, float(values[i]), x[i])
+    known, _, _ = taught(100)
+    assert np.abs(t._mu[:-1]).max() < 0.6 * np.abs(known._mu[:-1]).max()
+
+
+def test_before_any_rating_nothing_is_tried():
+    t = Taste(SEEN, 1)
+    assert not t.weights.any()
+    t.redraw()
+    assert not t.weights.any()
+
+
+def test_a_like_keeps_the_draw_and_a_dislike_draws_anew():
+    t, x, _ = taught(30)
+    z = t._z.copy()
+    t.rate(31, 0.8, x[0])
+    assert (t._z == z).all()
+    t.rate(32, -0.8, x[1])
+    assert (t._z != z).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=12), st.integers(1, 12), st.booleans())
+def test_undo_is_exact_to_any_depth(values, depth, silent):
+    t, x, _ = taught(5, silent=silent)
+    history = [state_of(t)]
+    for i, value in enumerate(values):
+        t.rate(100 + i, value, x[i % 5], x[0] if silent else None)
+        history.append(state_of(t))
+    for _ in range(min(depth, len(values))):
+        assert t.undo()
+        history.pop()
+        assert state_of(t) == history[-1]
+
+
+def test_undo_ends_where_the_log_begins():
+    t = Taste(SEEN, 1)
+    before = state_of(t)
+    assert not t.undo()
+    t.rate(0, 1.0, drawn(1)[0][0])
+    assert t.undo() and state_of(t) == before
+
+
+def test_the_oldest_half_is_folded_and_the_rest_still_taken_back():
+    t, x, _ = taught(ROOM + 3)
+    assert t.n == ROOM // 2 + 3
+    known = t._mu.copy()
+    t.rate(0, 1.0, x[0])
+    t.undo()
+    np.testing.assert_allclose(t._mu, known, rtol=1e-9)
+    assert ROOM // 2 % UNDO == 0
+
+
+def test_save_and_load_go_on_alike():
+    t, x, _ = taught(20)
+    other = Taste(SEEN, 2)
+    other.load({name: array.copy() for name, array in t.state().items()})
+    np.testing.assert_array_equal(other.mean, t.mean)
+    t.rate(50, 0.5, x[0])
+    other.rate(50, 0.5, x[0])
+    np.testing.assert_array_equal(other.mean, t.mean)
+
+
+def test_silence_speaks_only_for_players_who_press_one_way():
+    x, _ = drawn(4)
+    likes, both = Taste(SEEN, 1), Taste(SEEN, 1)
+    for t, second in ((likes, 0.9), (both, -0.9)):
+        t.rate(0, 0.9, x[0], x[1])
+        t.rate(1, second, x[0], x[1])
+        t.rate(2, 0.9, x[2], x[3])
+    root = np.float32(np.sqrt(SILENT))
+    np.testing.assert_array_equal(likes.state()["silent"][2], x[3] * root)
+    assert not both.state()["silent"][2].any()
+
+
+def test_what_a_rating_is_about():
+    """One rhythm step of features 0, 8 and 12, fully, and two melody steps at a quarter and three."""
+    t = Taste(SEEN, 1)
+    first = features.FIRST_OF[1]
+    x = t.features_of([(0, 0.5, np.array([0, 8, 12])), (1, 0.25, np.array([first])), (1, 0.75, np.array([first + 1]))])
+    found = np.zeros(N_FEATURES)
+    found[[0, 8, 12]] = 1.0
+    found[[first, first + 1]] = 0.25, 0.75
+    found[: N_OF[0] + N_OF[1]] -= SEEN[: N_OF[0] + N_OF[1]]
+    np.testing.assert_allclose(x, [*(t._basis @ found), 1.0], rtol=1e-6, atol=1e-6)
+
+
+def test_effects_name_what_is_liked_and_how_often_it_was_rated():
+    t = Taste(SEEN, 1)
+    liked = features.FIRST_OF[1] + WORDS[features.FIRST_OF[1] :].index("falling thirds")
+    at = np.arange(features.FIRST_OF[1], features.FIRST_OF[1] + 12)
+    rng = np.random.default_rng(3)
+    for i in range(60):
+        row = int(rng.choice(at))
+        t.rate(i, 0.9 if row == liked else -0.1, t.features_of([(1, 1.0, np.array([row]))]))
+    best = max(t.effects(), key=lambda e: e.worth / e.sd)
+    assert best.words == "falling thirds" and best.worth > 3 * best.sd
+    assert best.n == sum(1 for i in range(60) if t.state()["x"][i, liked] > 1.0)
+
+
+# ---- features -------------------------------------------------------------------------------------------------------
+def test_every_feature_has_its_words_and_every_trend_its_table():
+    assert len(WORDS) == N_FEATURES == sum(N_OF) and len(set(WORDS)) == N_FEATURES
+    tables = {table: len(entries) for tables in TABLES for table, entries in tables.items()}
+    assert {name: len(much) for name, (_, _, much) in TRENDS.items()} == {
+        name: tables[table] for name, (table, _, _) in TRENDS.items()
+    }
+
+
+def test_one_feature_of_each_table_is_active():
+    bounds = np.cumsum([0, *(len(entries) for tables in TABLES for entries in tables.values())])
+    kinds = [np.zeros(n, dtype=np.int64) for n in features.N_ACTIVE]
+    looks = 0
+    for moment in walk(3, 1, 300):
+        own, world, ladder = moment.own, moment.world, moment.ladder
+        features.rhythm_features(own, world, looks % 14, kinds[0])
+        features.melody_features(own, world, ladder, 7, kinds[1])
+        features.harmony_features(world, ladder, 60 + looks % 12, looks % 14, kinds[2])
+        for table, row in enumerate(np.concatenate(kinds)):
+            assert bounds[table] <= row < bounds[table + 1]
+        looks += 1
+    assert looks == 300
+
+
+# ---- planning -------------------------------------------------------------------------------------------------------
+def test_planning_is_soft_value_iteration():
+    rng = np.random.default_rng(2)
+    chosen = rng.integers(0, 5, (4, 3)).astype(np.float32)
+    chosen[:, 0] = 1.0
+    about = rng.random((4, 3, 2)).astype(np.float32)
+    following = rng.dirichlet(np.ones(4), (4, 3)).astype(np.float32)
+    weights, beta, gamma = np.array([0.5, -0.3]), 3.0, 0.6
+    values, future = np.zeros(4), np.zeros((4, 3))
+    plan_sweeps(chosen, about, following, weights, beta, gamma, 5, values, future)
+    v = np.zeros(4)
+    for _ in range(5):
+        q = about @ weights + gamma * following @ v
+        share = chosen / chosen.sum(axis=1, keepdims=True)
+        v = np.log((share * np.exp(beta * q)).sum(axis=1)) / beta
+        v -= chosen.sum(axis=1) @ v / chosen.sum()
+    np.testing.assert_allclose(values, v, rtol=1e-6)
+    np.testing.assert_allclose(future, gamma * following @ v, rtol=1e-6)
+
+
+def test_decisions_follow_prior_and_taste_and_obey_the_mask():
+    rng = np.array([7], dtype=np.uint64)
+    future = np.array([[0.0, 0.1, 0.0, 9.0]])
+    prior, liking = np.array([0.0, 0.5, 1.0, 9.0]), np.array([0.2, 0.0, -0.1, 9.0])
+    mask = np.array([1, 1, 1, 0], dtype=np.uint8)
+    draws = np.bincount([taste_decide(future, 0, mask, prior, liking, 4.0, rng) for _ in range(20_000)], minlength=4)
+    expected = np.exp(prior + 4.0 * (liking + future[0])) * mask
+    np.testing.assert_allclose(draws / 20_000, expected / expected.sum(), atol=0.012)
+    assert draws[3] == 0
+    assert taste_decide(future, 0, np.zeros(4, np.uint8), prior, liking, 4.0, rng) == -1
+    bad = np.array([np.nan, np.inf, 0.0, 0.0])
+    assert {taste_decide(future, 0, mask, prior, bad, 4.0, rng) for _ in range(50)} == {2}
+
+
+# ---- in the instrument ----------------------------------------------------------------------------------------------
+def test_a_frozen_copy_of_nothing_learnt_plays_the_prior():
+    def played(snapshot):
+        p = Performance(Settings(role="solo", seed=3, held=True, explore=False), snapshot=snapshot)
+        return p.advance(20_000 * MS)
+
+    assert played(Performance(Settings(role="solo", seed=3)).snapshot()) == played(None)
+
+
+def test_a_rating_of_a_phrase_in_harmonize_concerns_harmony_only():
+    p = Performance(Settings(role="harmonize", seed=3))
+    for i in range(6):
+        p.receive(i * 500 * MS, bytes((0x90, 60 + i, 90)))
+        p.receive((i * 500 + 400) * MS, bytes((0x80, 60 + i, 0)))
+    p.rate(2_700 * MS, 1.0)
+    x = p.learning.taste.state()["x"][0, :N_FEATURES]
+    of = slice(features.FIRST_OF[2], features.FIRST_OF[2] + N_OF[2])
+    assert x[of].any() and not np.delete(x, np.arange(of.start, of.stop)).any()
+
+
+def test_the_prior_knows_what_becomes_of_choices():
+    from livecomposer.agents.prior import load_prior
+
+    prior = load_prior("shipped")
+    for spec, model, of in zip(HEADS, prior.models, N_OF, strict=True):
+        assert model.features.shape == (spec.n_states, spec.n_actions, of)
+        visited = model.following.sum(axis=2)
+        assert ((np.abs(visited - 1.0) < 1e-3) | (visited == 0.0)).all()
+    seen = prior.seen()
+    assert [round(float(part.sum()), 2) for part in np.split(seen, np.cumsum(N_OF)[:2])] == [
+        float(n) for n in features.N_ACTIVE
+    ]
+    assert Stage(prior.style, 1).style.size > prior.style.size and TAU < taste.RARE
