@@ -25,10 +25,12 @@ MODES = ("absolute", "relative_twos", "relative_signed")
 CURVES = ("linear", "square", "root")
 # A press does one thing once; a knob carries a value. Together they are the closed list of roles.
 PRESS_ROLES = ("rate_up", "rate_down", "undo", "panic", "role", "held", "mute", "tap", "click", "end", "key_next")
-KNOB_ROLES = ("rate", "level", "adventure", "tempo")
+KNOB_ROLES = ("rate", "level", "adventure", "outside", "tempo")
 CONTROL_ROLES = (*KNOB_ROLES, *PRESS_ROLES)
 # What a knob covers from one end to the other unless the profile says otherwise, and the most it may cover.
-ROLE_RANGES = {"rate": (-1.0, 1.0), "level": (0.0, 1.0), "adventure": (0.0, 1.0), "tempo": (60.0, 180.0)}
+ROLE_RANGES = {
+    "rate": (-1.0, 1.0), "level": (0.0, 1.0), "adventure": (0.0, 1.0), "outside": (0.0, 1.0), "tempo": (60.0, 180.0),
+}  # fmt: skip
 ROLE_LIMITS = {**ROLE_RANGES, "tempo": (30.0, 300.0)}
 PRESS_MESSAGES = ("note_on", "control_change", "program_change")
 KNOB_MESSAGES = ("note_on", "polytouch", "control_change", "aftertouch", "pitchwheel")

@@ -9,6 +9,7 @@ from livecomposer.instrument.records import COMMANDS
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.instrument.roles import CALL, LISTEN, PAUSED, PLAY, STOPPED
 from livecomposer.midi.profiles import Control, Profile
+from livecomposer.music.context import OUTSIDE
 from livecomposer.music.theory import parse_key
 from livecomposer.settings import ROLES
 from tests.instrument.rig import (
@@ -945,6 +946,15 @@ def test_mapped_controls_are_swallowed_and_obeyed():
     assert heard(p, 100) == ["30.0 b1 07 40"]
     assert (p.learning.ratings, p.transport.tempo, p.turns.role) == (1, 180.0, "solo")
     assert (p.learning.held, p.hearing.key.tonic, p.click) == (True, 7, True)
+
+
+def test_a_knob_lets_chromatic_notes_in():
+    p = performance("solo", **mapped(("control_change", -1, 24, "outside")))
+    assert p.hearing.world[OUTSIDE] == 0
+    feed(p, (0, "b0 18 7f"))
+    assert (p.outside, p.hearing.world[OUTSIDE]) == (1.0, 100)
+    feed(p, (10, "b0 18 00"))
+    assert (p.outside, p.hearing.world[OUTSIDE]) == (0.0, 0)
 
 
 def test_endless_encoders_add_steps():

@@ -129,12 +129,15 @@ on = 5
 def test_a_knob_without_a_range_takes_its_role_s_own():
     ends = {role: (Control("control_change", 0, 1, role).low, Control("control_change", 0, 1, role).high)
             for role in KNOB_ROLES}  # fmt: skip
-    assert ends == {"rate": (-1.0, 1.0), "level": (0.0, 1.0), "adventure": (0.0, 1.0), "tempo": (60.0, 180.0)}
+    assert ends == {
+        "rate": (-1.0, 1.0), "level": (0.0, 1.0), "adventure": (0.0, 1.0), "outside": (0.0, 1.0),
+        "tempo": (60.0, 180.0),
+    }  # fmt: skip
 
 
 def test_the_roles_are_a_closed_list():
     assert " ".join(sorted(CONTROL_ROLES)) == (
-        "adventure click end held key_next level mute panic rate rate_down rate_up role tap tempo undo"
+        "adventure click end held key_next level mute outside panic rate rate_down rate_up role tap tempo undo"
     )
 
 
@@ -153,8 +156,8 @@ def test_the_roles_are_a_closed_list():
         ),
         (
             HEAD + PEDAL.replace("rate_up", "rateup"),
-            "control 1: role = 'rateup' is not possible; it must be one of rate, level, adventure, tempo, rate_up, "
-            "rate_down, undo, panic, role, held, mute, tap, click, end, key_next (did you mean 'rate_up'?)",
+            "control 1: role = 'rateup' is not possible; it must be one of rate, level, adventure, outside, tempo, "
+            "rate_up, rate_down, undo, panic, role, held, mute, tap, click, end, key_next (did you mean 'rate_up'?)",
         ),
         (
             HEAD + PEDAL + PEDAL.replace("control_change", "cc"),
@@ -180,7 +183,7 @@ def test_the_roles_are_a_closed_list():
         (
             HEAD + PEDAL + "range = [0, 1]\n",
             "control 1: range = [0, 1] is not possible; it must be left out: 'rate_up' is pressed, only rate, level, "
-            "adventure, tempo have a range",
+            "adventure, outside, tempo have a range",
         ),
         (
             HEAD + PEDAL.replace("rate_up", "level") + "range = [0, 1.5]\n",
