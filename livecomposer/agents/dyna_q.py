@@ -47,18 +47,16 @@ class DynaQAgent:
         self._of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
         self._model = model
         self._values = np.zeros(spec.n_states)
-        self._liked = np.zeros(spec.n_actions)
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
-        self._liked[:] = liking
         return taste_decide(self.future, state, mask, prior, liking, self.hyper.beta, self.rng)
 
     def value(self, state: int, action: int) -> float:
-        """What the last decision's action is worth, with what comes of it."""
-        return float(self._liked[action] + self.future[state, action])
+        """What comes of the choice (what the taste says of it here stands in ``Choice.liking``)."""
+        return float(self.future[state, action])
 
     def explore(self, adventure: float) -> None:
         """Nothing of its own: the taste explores."""

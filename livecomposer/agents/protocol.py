@@ -86,7 +86,8 @@ class Steps:
 
 class Choice(NamedTuple):
     """One head's decision with what it was based on (``Steps.append`` copies mask and features), the logit that the
-    prior gave it, and the active features of ``ratings.features`` (unless nobody learns from them)."""
+    prior gave it, the active features of ``ratings.features`` (unless nobody learns from them), and what the taste said
+    of it."""
 
     state: int
     action: int
@@ -95,12 +96,13 @@ class Choice(NamedTuple):
     late: bool
     prior: float
     rows: np.ndarray
+    liking: float = 0.0
 
     def kept(self) -> "Choice":
         """With arrays of its own: those it was made with are used again (empty ones need no copy)."""
         features = self.features.copy() if self.features.size else self.features
         rows = self.rows.copy() if self.rows.size else self.rows
-        return Choice(self.state, self.action, self.mask.copy(), features, self.late, self.prior, rows)
+        return Choice(self.state, self.action, self.mask.copy(), features, self.late, self.prior, rows, self.liking)
 
 
 class Agent(Protocol):
@@ -116,7 +118,7 @@ class Agent(Protocol):
         logits, and ``liking`` the same of what the taste says, in ratings. Hot: microseconds, no allocation."""
 
     def value(self, state: int, action: int) -> float:
-        """What it thinks the choice is worth, in rewards (for the record; slack)."""
+        """What it thinks the choice is worth beside ``Choice.liking``, in rewards (for the record; slack)."""
 
     def explore(self, adventure: float) -> None:
         """Set how much it explores, 0 to 1."""

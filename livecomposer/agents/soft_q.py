@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 from livecomposer.music.actions import N_LENGTHS, N_MELODY, RHYTHMS, VOICINGS
-from livecomposer.music.context import choose_length, melody_note, start_note
-from livecomposer.music.env import act, harmonize, reset
+from livecomposer.music.context import HARMONIZE, ROLE, choose_length, melody_note, start_note
+from livecomposer.music.env import NOTE, act, harmonize, reset
 from livecomposer.music.heads import (
     N_ACTIVE,
     draw,
@@ -75,8 +75,8 @@ def train(
     reset(own, world, trace, ladder, style, player, rng, role)
     for i in range(n):
         rate = alpha + (alpha_end - alpha) * i / n
-        solo_harmony = world[5] == 0
-        note = player[2]
+        solo_harmony = world[ROLE] == HARMONIZE
+        note = player[NOTE]
         rhythm, melody, voicing = 0, 7, 0
         if not solo_harmony:
             rhythm_context(own, world, features, r_mask)

@@ -9,7 +9,7 @@ from numba import njit
 
 from livecomposer.agents.prior import Model, no_models
 from livecomposer.music.actions import N_LENGTHS
-from livecomposer.music.context import choose_length, melody_note, start_note
+from livecomposer.music.context import HARMONIZE, ROLE, choose_length, melody_note, start_note
 from livecomposer.music.env import NOTE, Stage, act, harmonize, reset
 from livecomposer.music.heads import (
     N_ACTIVE,
@@ -74,7 +74,7 @@ def _count(
     last = np.full((3, 2), -1, dtype=np.int64)
     reset(own, world, trace, ladder, style, player, rng, -1)
     for _ in range(n):
-        alone = world[5] == 0
+        alone = world[ROLE] == HARMONIZE
         note = player[NOTE]
         rhythm, melody = 0, 7
         if not alone:

@@ -187,7 +187,7 @@ class Line:
             action = alone if self._prior.empty else best(prior, mask)
         if self._taste is not None:
             felt.harmony_features(self.world, row, note, action, rows)
-        return Choice(state, action, mask, features, late, float(prior[action]), rows)
+        return Choice(state, action, mask, features, late, float(prior[action]), rows, float(liking[action]))
 
     def reconsider(self, event: Planned) -> Planned:
         """The event as it is to sound now that the player has just struck: its note is drawn anew if, heard against
@@ -293,7 +293,8 @@ class Line:
             features = features.copy()
         if rows.size:
             rows = rows.copy()
-        return Choice(state, action, self._masks[head].copy(), features, late, prior, rows)
+        liking = float(self._liking[head][action])
+        return Choice(state, action, self._masks[head].copy(), features, late, prior, rows, liking)
 
 
 def _nothing() -> None:

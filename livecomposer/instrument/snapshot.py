@@ -1,7 +1,7 @@
 """What has been learnt, as bytes: the model file's format, and a double buffer in shared memory that desk saves from.
 
-The loop refreshes
-the shared copy after a rating (one memcpy, tens of µs, in its slack); desk writes it to disk. Numba-free.
+The loop refreshes the shared copy after a rating (one memcpy, tens of µs, in its slack); desk writes it to disk.
+Numba-free.
 """
 
 import json

@@ -47,7 +47,6 @@ class Chart:
         self.bar_ticks = metre.bar_ticks
         self.length_ticks = len(units) * metre.unit_ticks
         self.start = start
-        self._strong = metre.strong
         self._bars = [tuple(units[at : at + metre.units]) for at in range(0, len(units), metre.units)]
         self._strong = metre.strong
         self.entries = tuple(

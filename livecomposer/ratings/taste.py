@@ -33,14 +33,6 @@ N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
 
 
-class Rated(NamedTuple):
-    """One rating as it is remembered: when it was pressed (ns), what it says (-1..1), and what it reached."""
-
-    t_ns: int
-    value: float
-    x: np.ndarray
-
-
 class Effect(NamedTuple):
     """What one feature or trend does to a listener's liking, in ratings: by how much an event that has it is liked more
     than a usual one (of a trend: for a standard deviation of it), how sure that is, and how many ratings were about it.

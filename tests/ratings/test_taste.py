@@ -258,3 +258,31 @@ def test_the_prior_knows_what_becomes_of_choices():
         float(n) for n in features.N_ACTIVE
     ]
     assert Stage(prior.style, 1).style.size > prior.style.size and TAU < taste.RARE
+
+
+def test_the_record_says_what_was_thought_of_the_note_that_sounds():
+    """A planned note sounds long after it was decided, and others have been decided since."""
+    from livecomposer.instrument.records import unpack
+    from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
+
+    buffer = memoryview(bytearray(size_of(1 << 12)))
+    p = Performance(Settings(role="solo", seed=3), ring=RingWriter(buffer, 1 << 12))
+    for second in range(4, 12):
+        p.advance(second * 1000 * MS)
+        p.rate(second * 1000 * MS, (-1.0) ** second)
+    reader = RingReader(buffer)
+    reader.read()
+    sounded = []
+    sound = p._sound
+    p._sound = lambda due, event: (sounded.append(event), sound(due, event))
+    before = [agent.future.copy() for agent in p.learning.agents]
+    p.advance(13_000 * MS)
+    expected = [
+        choice.liking + before[head][choice.state, choice.action]
+        for event in sounded
+        for head, choice in enumerate(event.choices)
+        if choice is not None
+    ]
+    values = [unpack(record)[-2] for record in reader.read() if record.kind == Kind.DECISION]
+    assert len(expected) > 3 and any(expected)
+    np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
