@@ -14,24 +14,25 @@ def new_rng(*seeds: int) -> np.ndarray:
     return np.random.SeedSequence([seed % 2**63 for seed in seeds]).generate_state(1, np.uint64)
 
 
-# π(a|s) = exp([Q(s,a) + u·ln π₀(a)]/τ) / Σ_b exp([Q(s,b) + u·ln π₀(b)]/τ) over the actions b with mask 1
+# π(a|s) = exp([Q(s,a) + l(a) + u·ln π₀(a)]/τ) / Σ_b exp([Q(s,b) + l(b) + u·ln π₀(b)]/τ) over the actions b with mask 1
 # (softmax: Sutton & Barto 2018, eq. 2.11; Q beside a prior policy: Jaques et al. 2017, eq. 8)
-@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
-def softmax_decide(q, state, mask, prior, unit, temperature, rng):
+@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
+def softmax_decide(q, state, mask, prior, liking, unit, temperature, rng):
     """Draw an action; -1 if the mask allows none. ``prior`` float64[actions] are logits, ``unit`` what one of them
-    is worth in rewards. A value that is not finite is never drawn while another is."""
+    is worth in rewards, ``liking`` float64[actions] rewards. A value that is not finite is never drawn while another
+    is."""
     n = q.shape[1]
     best = -np.inf
     for a in range(n):
-        if mask[a] == 1 and best < q[state, a] + unit * prior[a] < np.inf:
-            best = q[state, a] + unit * prior[a]
+        if mask[a] == 1 and best < q[state, a] + liking[a] + unit * prior[a] < np.inf:
+            best = q[state, a] + liking[a] + unit * prior[a]
     total = 0.0
     last = -1
     for a in range(n):
         if mask[a] == 1:
             if last < 0:
                 last = a
-            x = q[state, a] + unit * prior[a] - best
+            x = q[state, a] + liking[a] + unit * prior[a] - best
             if x <= 0.0:
                 total += np.exp(x / temperature)
     z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
@@ -42,7 +43,7 @@ def softmax_decide(q, state, mask, prior, unit, temperature, rng):
     left = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16 * total
     for a in range(n):
         if mask[a] == 1:
-            x = q[state, a] + unit * prior[a] - best
+            x = q[state, a] + liking[a] + unit * prior[a] - best
             if x <= 0.0:
                 last = a
                 left -= np.exp(x / temperature)
@@ -51,11 +52,11 @@ def softmax_decide(q, state, mask, prior, unit, temperature, rng):
     return last
 
 
-# with probability ε any allowed action, else argmax_a [Q(s,a) + u·ln π₀(a)], the first of equals
+# with probability ε any allowed action, else argmax_a [Q(s,a) + l(a) + u·ln π₀(a)], the first of equals
 # (Sutton & Barto 2018, section 2.2)
-@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
-def epsilon_greedy_decide(q, state, mask, prior, unit, epsilon, rng):
-    """Draw an action; -1 if the mask allows none; ``prior`` and ``unit`` as above. NaN is never the greatest."""
+@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
+def epsilon_greedy_decide(q, state, mask, prior, liking, unit, epsilon, rng):
+    """Draw an action; -1 if the mask allows none; the rest as above. NaN is never the greatest."""
     n = q.shape[1]
     allowed = 0
     best = -np.inf
@@ -63,7 +64,7 @@ def epsilon_greedy_decide(q, state, mask, prior, unit, epsilon, rng):
     for a in range(n):
         if mask[a] == 1:
             allowed += 1
-            x = q[state, a] + unit * prior[a]
+            x = q[state, a] + liking[a] + unit * prior[a]
             if greedy < 0 or x > best:
                 greedy = a
                 best = x if x == x else -np.inf
@@ -124,46 +125,6 @@ def q_sweep(q, states, actions, rewards, terminated, masks, sweeps, alpha, gamma
             td_error = rewards[i] + gamma * best - q[states[i], actions[i]]
             if np.isfinite(td_error):
                 q[states[i], actions[i]] += alpha * td_error
-
-
-# π(a) ∝ π₀(a) exp β [liking(a) + F(s, a)] over the actions with mask 1
-@njit(
-    "int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, uint64[::1])",
-    cache=True,
-)
-def taste_decide(future, state, mask, prior, liking, beta, rng):
-    """Draw an action; -1 if the mask allows none. A value that is not finite is never drawn while another is."""
-    n = mask.shape[0]
-    best = -np.inf
-    for a in range(n):
-        if mask[a] == 1:
-            x = prior[a] + beta * (liking[a] + future[state, a])
-            if best < x < np.inf:
-                best = x
-    total = 0.0
-    last = -1
-    for a in range(n):
-        if mask[a] == 1:
-            if last < 0:
-                last = a
-            x = prior[a] + beta * (liking[a] + future[state, a]) - best
-            if x <= 0.0:
-                total += np.exp(x)
-    z = rng[0] + np.uint64(0x9E3779B97F4A7C15)
-    rng[0] = z
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    left = np.float64(z >> np.uint64(11)) * 1.1102230246251565e-16 * total
-    for a in range(n):
-        if mask[a] == 1:
-            x = prior[a] + beta * (liking[a] + future[state, a]) - best
-            if x <= 0.0:
-                last = a
-                left -= np.exp(x)
-                if left < 0.0:
-                    return a
-    return last
 
 
 # V(s) ← (1/β) ln Σ_a π₀(a|s) exp β [w·φ̄(s,a) + F(s,a)], F(s,a) = γ Σ_s' P(s'|s,a) V(s'), π₀(a|s) = n(s,a)/n(s)

@@ -85,9 +85,8 @@ class Steps:
 
 
 class Choice(NamedTuple):
-    """One head's decision with what it was based on (``Steps.append`` copies mask and features), the logit that the
-    prior gave it, the active features of ``ratings.features`` (unless nobody learns from them), and what the taste said
-    of it."""
+    """One head's decision with what it was based on, the logit that the prior gave it, the active features of
+    ``ratings.features`` (none if nobody learns from them), and what the taste said of it."""
 
     state: int
     action: int
@@ -97,12 +96,6 @@ class Choice(NamedTuple):
     prior: float
     rows: np.ndarray
     liking: float = 0.0
-
-    def kept(self) -> "Choice":
-        """With arrays of its own: those it was made with are used again (empty ones need no copy)."""
-        features = self.features.copy() if self.features.size else self.features
-        rows = self.rows.copy() if self.rows.size else self.rows
-        return Choice(self.state, self.action, self.mask.copy(), features, self.late, self.prior, rows, self.liking)
 
 
 class Agent(Protocol):

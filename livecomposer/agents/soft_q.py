@@ -80,7 +80,7 @@ def train(
         rhythm, melody, voicing = 0, 7, 0
         if not solo_harmony:
             rhythm_context(own, world, features, r_mask)
-            rhythm_prior(own, world, rhythm_w, r_mask, r_rows, r_values)
+            rhythm_prior(own, world, rhythm_w, r_mask, r_values)
             rhythm = draw(r_values, r_mask, _N[0], rng, soft)
             if pending[0]:
                 _learn(rhythm_w, kept, 0, rewards[0], _GAMMA[0] * soft[0], rate, _ACTIVE[0])
@@ -90,7 +90,7 @@ def train(
             note = -1
             if rhythm < N_LENGTHS:
                 melody_context(own, world, ladder, features, m_mask)
-                melody_prior(own, world, ladder, melody_w, m_mask, m_rows, m_values)
+                melody_prior(own, world, ladder, melody_w, m_mask, m_values)
                 melody = draw(m_values, m_mask, _N[1], rng, soft)
                 if pending[1]:
                     _learn(melody_w, kept, 1, rewards[1], _GAMMA[1] * soft[0], rate, _ACTIVE[1])
@@ -99,7 +99,7 @@ def train(
                 note = melody_note(ladder, start_note(own, world), melody)
         if note >= 0:
             harmony_context(own, world, ladder, note, features, h_mask)
-            harmony_prior(own, world, ladder, note, harmony_w, h_rows, h_values)
+            harmony_prior(own, world, ladder, note, harmony_w, h_values)
             voicing = draw(h_values, h_mask, _N[2], rng, soft)
             if pending[2]:
                 _learn(harmony_w, kept, 2, rewards[2], _GAMMA[2] * soft[0], rate, _ACTIVE[2])

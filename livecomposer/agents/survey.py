@@ -63,8 +63,7 @@ def _count(
     r_next, m_chosen, m_features, m_next, h_chosen, h_features, h_next,
 ):  # fmt: skip
     none = np.zeros(0, dtype=np.float32)
-    r_rows, m_rows = np.zeros(_ACTIVE[0], dtype=np.int64), np.zeros(_ACTIVE[1], dtype=np.int64)
-    h_rows, felt = np.zeros(_ACTIVE[2], dtype=np.int64), np.zeros(MOST_ACTIVE, dtype=np.int64)
+    felt = np.zeros(MOST_ACTIVE, dtype=np.int64)
     r_felt, m_felt, h_felt = felt[: _FELT[0]].copy(), felt[: _FELT[1]].copy(), felt[: _FELT[2]].copy()
     r_mask = np.ones(r_chosen.shape[1], dtype=np.uint8)
     m_mask = np.ones(m_chosen.shape[1], dtype=np.uint8)
@@ -79,7 +78,7 @@ def _count(
         rhythm, melody = 0, 7
         if not alone:
             state = rhythm_context(own, world, none, r_mask)
-            rhythm_prior(own, world, rhythm_w, r_mask, r_rows, r_values)
+            rhythm_prior(own, world, rhythm_w, r_mask, r_values)
             rhythm = draw(r_values, r_mask, r_mask.shape[0], rng, soft)
             rhythm_features(own, world, rhythm, r_felt)
             r_chosen[state, rhythm] += 1.0
@@ -92,7 +91,7 @@ def _count(
             note = -1
             if rhythm < N_LENGTHS:
                 state = melody_context(own, world, ladder, none, m_mask)
-                melody_prior(own, world, ladder, melody_w, m_mask, m_rows, m_values)
+                melody_prior(own, world, ladder, melody_w, m_mask, m_values)
                 melody = draw(m_values, m_mask, m_mask.shape[0], rng, soft)
                 melody_features(own, world, ladder, melody, m_felt)
                 m_chosen[state, melody] += 1.0
@@ -105,7 +104,7 @@ def _count(
         voicing = 0
         if note >= 0:
             state = harmony_context(own, world, ladder, note, none, h_mask)
-            harmony_prior(own, world, ladder, note, harmony_w, h_rows, h_values)
+            harmony_prior(own, world, ladder, note, harmony_w, h_values)
             voicing = draw(h_values, h_mask, h_mask.shape[0], rng, soft)
             harmony_features(world, ladder, note, voicing, h_felt)
             h_chosen[state, voicing] += 1.0

@@ -128,7 +128,7 @@ def _cases() -> dict[str, Callable[[], object]]:
     def decide_update() -> None:
         i = step()
         state = states[i]
-        action = kernels.softmax_decide(q, state, mask, none, 0.02, heat, rng)
+        action = kernels.softmax_decide(q, state, mask, none, none, 0.02, heat, rng)
         kernels.q_update(q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
 
     def oracle_decide_update() -> None:
@@ -143,7 +143,6 @@ def _cases() -> dict[str, Callable[[], object]]:
     specs = context.HEADS
     room = [(np.zeros(h.n_features, dtype=np.float32), np.zeros(h.n_actions, dtype=np.uint8)) for h in specs]
     weights = load_prior("shipped").weights
-    rows_ = [np.zeros(n, dtype=np.int64) for n in heads.N_ACTIVE]
     values = [np.zeros(h.n_actions) for h in specs]
     line = Performance(Settings(role="solo", seed=7)).line
     none = np.zeros(spec.n_actions)
@@ -158,19 +157,19 @@ def _cases() -> dict[str, Callable[[], object]]:
 
     return {
         "timer": lambda: None,
-        "decide": lambda: kernels.softmax_decide(q, states[step()], mask, none, 0.02, heat, rng),
+        "decide": lambda: kernels.softmax_decide(q, states[step()], mask, none, none, 0.02, heat, rng),
         "oracle_decide": lambda: oracle_decide(plain_q, states[step()], mask, heat, plain_rng),
         "update": lambda: kernels.q_update(q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
         "oracle_update": lambda: oracle_update(plain_q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
         "decide_update": decide_update,
         "oracle_decide_update": oracle_decide_update,
-        "epsilon_greedy": lambda: kernels.epsilon_greedy_decide(q, states[step()], mask, none, 0.02, 0.1, rng),
+        "epsilon_greedy": lambda: kernels.epsilon_greedy_decide(q, states[step()], mask, none, none, 0.02, 0.1, rng),
         "rhythm_context": lambda: heads.rhythm_context(own, world, *room[0]),
         "melody_context": lambda: heads.melody_context(own, world, ladder, *room[1]),
         "harmony_context": lambda: heads.harmony_context(own, world, ladder, 64, *room[2]),
-        "rhythm_prior": lambda: heads.rhythm_prior(own, world, weights[0], room[0][1], rows_[0], values[0]),
-        "melody_prior": lambda: heads.melody_prior(own, world, ladder, weights[1], room[1][1], rows_[1], values[1]),
-        "harmony_prior": lambda: heads.harmony_prior(own, world, ladder, 64, weights[2], rows_[2], values[2]),
+        "rhythm_prior": lambda: heads.rhythm_prior(own, world, weights[0], room[0][1], values[0]),
+        "melody_prior": lambda: heads.melody_prior(own, world, ladder, weights[1], room[1][1], values[1]),
+        "harmony_prior": lambda: heads.harmony_prior(own, world, ladder, 64, weights[2], values[2]),
         "act": lambda: agent.act(states[step()], features, mask, none, none),
         "three": three,
         "event": event,

@@ -11,6 +11,7 @@ import numpy as np
 
 from livecomposer.agents.prior import Prior
 from livecomposer.agents.protocol import Agent, Choice
+from livecomposer.agents.view import View, harmony_view, melody_view, rhythm_view
 from livecomposer.music.actions import (
     HARMONY_FALLBACK,
     N_LENGTHS,
@@ -23,7 +24,6 @@ from livecomposer.music.context import (
     EVENT_TICKS,
     HARMONIZE,
     HARMONY,
-    HEADS,
     HIGH,
     LOW,
     MELODY,
@@ -35,24 +35,13 @@ from livecomposer.music.context import (
     begin_answer,
     begin_form,
     choose_length,
-    melody_note,
     new_own,
     new_trace,
     prepare,
     sounding,
     start_note,
 )
-from livecomposer.music.heads import (
-    N_ACTIVE,
-    harmony_context,
-    harmony_prior,
-    melody_context,
-    melody_prior,
-    rhythm_context,
-    rhythm_prior,
-)
 from livecomposer.music.rules import N_RULES, play
-from livecomposer.ratings import features as felt
 from livecomposer.ratings.taste import Taste
 
 STAYS = 1.0  # a planned note is kept unless the prior now finds another e times likelier
@@ -106,12 +95,10 @@ class Line:
         self._taste = taste
         self._rng = rng
         self._chord = chord
-        self._features = [np.zeros(agent.n_features, dtype=np.float32) for agent in agents]
-        self._masks = [np.zeros(spec.n_actions, dtype=np.uint8) for spec in HEADS]
-        self._values = [np.zeros(spec.n_actions, dtype=np.float64) for spec in HEADS]
-        self._rows = [np.zeros(n, dtype=np.int64) for n in N_ACTIVE]
-        self._liking = [np.zeros(spec.n_actions, dtype=np.float64) for spec in HEADS]
-        self._felt = [np.zeros(n if taste is not None else 0, dtype=np.int64) for n in felt.N_ACTIVE]
+        liked = taste.weights if taste is not None else None
+        self._views = [
+            View(agent.spec, head, agent.n_features, prior.weights[head], liked) for head, agent in enumerate(agents)
+        ]
 
     @property
     def phrase(self) -> int:
@@ -174,20 +161,13 @@ class Line:
 
     def harmonize(self, own: np.ndarray, note: int, late: bool) -> Choice:
         """The harmony head's choice under ``note``. Hot: called between thru and the added notes."""
-        head = HARMONY
-        row, features, mask, prior = self.ladder.row, self._features[head], self._masks[head], self._values[head]
-        state = harmony_context(own, self.world, row, note, features, mask)
-        harmony_prior(own, self.world, row, note, self._prior.weights[head], self._rows[head], prior)
-        liking, rows = self._liking[head], self._felt[head]
-        if self._taste is not None:
-            felt.harmony_liking(self.world, row, note, self._taste.weights, rows, liking)
-        action = -1 if late else self.agents[head].act(state, features, mask, prior, liking)
-        if action < 0 or not mask[action]:
+        view = self._views[HARMONY]
+        state = harmony_view(own, self.world, self.ladder.row, note, *view.arrays)
+        action = -1 if late else self.agents[HARMONY].act(state, *view.seen)
+        if action < 0:
             alone = 0 if self.world[ROLE] != HARMONIZE else HARMONY_FALLBACK
-            action = alone if self._prior.empty else best(prior, mask)
-        if self._taste is not None:
-            felt.harmony_features(self.world, row, note, action, rows)
-        return Choice(state, action, mask, features, late, float(prior[action]), rows, float(liking[action]))
+            action = alone if self._prior.empty else best(view.prior, view.mask)
+        return view.choice(state, action, late)
 
     def reconsider(self, event: Planned) -> Planned:
         """The event as it is to sound now that the player has just struck: its note is drawn anew if, heard against
@@ -198,13 +178,14 @@ class Line:
         own = event.before.copy()
         own[EVENT_TICKS] = event.ticks
         self.ladder = self._chord(own)
-        state, prior, mask = self._melody(own)
+        state, view = self._see_melody(own), self._views[MELODY]
+        prior, mask = view.prior, view.mask
         if mask[melody.action] and prior[melody.action] >= prior[mask == 1].max() - STAYS:
             return event
-        action = self._pick(MELODY, state, False)
-        note = int(melody_note(self.ladder.row, start_note(own, self.world), action))
+        choice = view.choice(state, self._pick(MELODY, state, False), False)
+        note = int(view.notes[choice.action])
         harmony = self.harmonize(own, note, False)
-        choices = (event.choices[RHYTHM], self._melody_choice(own, state, action, False), harmony.kept())
+        choices = (event.choices[RHYTHM], choice, harmony)
         return event._replace(note=note, added=self._added(harmony.action, note), choices=choices)
 
     def _start(self, end_tick: int) -> None:
@@ -214,25 +195,18 @@ class Line:
 
     def rhythm(self, late: bool) -> Choice:
         """The rhythm head's choice for the event at ``own[TICK]``; its length is then in the context."""
-        own, head = self.own, RHYTHM
-        state = rhythm_context(own, self.world, self._features[head], self._masks[head])
-        weights = self._prior.weights[head]
-        rhythm_prior(own, self.world, weights, self._masks[head], self._rows[head], self._values[head])
-        rows = self._felt[head]
-        if self._taste is not None:
-            felt.rhythm_liking(own, self.world, self._taste.weights, self._masks[head], rows, self._liking[head])
-        action = self._pick(head, state, late)
-        if self._taste is not None:
-            felt.rhythm_features(own, self.world, action, rows)
-        choice = self._choice(head, state, action, late)
+        own, view = self.own, self._views[RHYTHM]
+        state = rhythm_view(own, self.world, *view.arrays)
+        choice = view.choice(state, self._pick(RHYTHM, state, late), late)
         choose_length(own, choice.action)
         return choice
 
     def melody(self, late: bool) -> tuple[Choice, int]:
         """The melody head's choice for an event of known length, and the note it leads to."""
-        state, _, _ = self._melody(self.own)
-        choice = self._melody_choice(self.own, state, self._pick(MELODY, state, late), late)
-        return choice, int(melody_note(self.ladder.row, start_note(self.own, self.world), choice.action))
+        state = self._see_melody(self.own)
+        view = self._views[MELODY]
+        choice = view.choice(state, self._pick(MELODY, state, late), late)
+        return choice, int(view.notes[choice.action])
 
     def _decide(self, tick: int, late: bool) -> Planned:
         own, world, row, style = self.own, self.world, self.ladder.row, self._prior.style
@@ -244,36 +218,24 @@ class Line:
             play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
             return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
         melody, note = self.melody(late)
-        harmony = self.harmonize(own, note, late).kept()
+        harmony = self.harmonize(own, note, late)
         play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
         return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns)
 
-    def _melody(self, own: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-        """State, prior and mask of the melody head."""
-        features, mask, values = self._features[MELODY], self._masks[MELODY], self._values[MELODY]
-        row, weights = self.ladder.row, self._prior.weights[MELODY]
-        state = melody_context(own, self.world, row, features, mask)
-        melody_prior(own, self.world, row, weights, mask, self._rows[MELODY], values)
-        if self._taste is not None:
-            liking, rows = self._liking[MELODY], self._felt[MELODY]
-            felt.melody_liking(own, self.world, row, self._taste.weights, mask, rows, liking)
-        return state, values, mask
-
-    def _melody_choice(self, own: np.ndarray, state: int, action: int, late: bool) -> Choice:
-        if self._taste is not None:
-            felt.melody_features(own, self.world, self.ladder.row, action, self._felt[MELODY])
-        return self._choice(MELODY, state, action, late)
+    def _see_melody(self, own: np.ndarray) -> int:
+        """Fill the melody head's view; its state."""
+        return melody_view(own, self.world, self.ladder.row, *self._views[MELODY].arrays)
 
     def _pick(self, head: int, state: int, late: bool) -> int:
         """The agent's action, or without one (or too late for one) the prior's best."""
-        mask, prior = self._masks[head], self._values[head]
-        action = -1 if late else self.agents[head].act(state, self._features[head], mask, prior, self._liking[head])
-        if action >= 0 and mask[action]:
+        view = self._views[head]
+        action = -1 if late else self.agents[head].act(state, *view.seen)
+        if action >= 0:
             return action
         if not self._prior.empty:
-            return best(prior, mask)
-        return RHYTHM_FALLBACK if head == RHYTHM else self._step_to_tonic(mask)
+            return best(view.prior, view.mask)
+        return RHYTHM_FALLBACK if head == RHYTHM else self._step_to_tonic(view.mask)
 
     def _step_to_tonic(self, mask: np.ndarray) -> int:
         ladder, world = self.ladder, self.world
@@ -285,16 +247,6 @@ class Line:
 
     def _added(self, voicing: int, note: int) -> tuple[int, ...]:
         return tuple(n for n in self.ladder.voicing(voicing, note) if n >= self.world[LOW])
-
-    def _choice(self, head: int, state: int, action: int, late: bool) -> Choice:
-        prior = float(self._values[head][action])
-        features, rows = self._features[head], self._felt[head]
-        if features.size:
-            features = features.copy()
-        if rows.size:
-            rows = rows.copy()
-        liking = float(self._liking[head][action])
-        return Choice(state, action, self._masks[head].copy(), features, late, prior, rows, liking)
 
 
 def _nothing() -> None:

@@ -234,14 +234,20 @@ def density(world, tick):
     return 1 if n <= 0.5 * quarters else (2 if n <= 1.3 * quarters else 3)
 
 
-@njit("int64(int64[::1], int64)", cache=True)
-def expected(world, tick):
-    """1 if the player is expected to strike at ``tick``: they did so, a bar before."""
-    bar = tick // world[BAR_TICKS]
+@njit("int64(int64[::1], int64, int64)", cache=True)
+def expected_in(world, bar, tick):
+    """1 if the player is expected to strike ``tick`` behind the beginning of ``bar``: they did so, a bar before."""
     if bar > world[GRID_BAR] + 2:
         return 0
     bits = world[GRID] if bar <= world[GRID_BAR] else world[GRID_NOW]
-    return (bits >> (tick % world[BAR_TICKS] // 3)) & 1
+    return (bits >> (tick // 3)) & 1
+
+
+@njit("int64(int64[::1], int64)", cache=True)
+def expected(world, tick):
+    """The same, ``tick`` being counted from the beginning of all."""
+    bar = tick // world[BAR_TICKS]
+    return expected_in(world, bar, tick - bar * world[BAR_TICKS])
 
 
 @njit("int64(int64[::1], int64)", cache=True)

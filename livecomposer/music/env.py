@@ -63,7 +63,6 @@ from livecomposer.music.context import (
     strength,
 )
 from livecomposer.music.heads import (
-    N_ACTIVE,
     draw,
     harmony_context,
     harmony_prior,
@@ -396,12 +395,11 @@ def wander(own, world, trace, ladder, style, player, rng, columns, features, mas
 def next_note(own, world, trace, ladder, style, player, rng, rhythm_w, features, mask):
     """Let the prior's rhythm go on to the next note (or the end): its length in RHYTHM, and a look at it."""
     values = np.empty(N_RHYTHM)
-    rows = np.empty(N_ACTIVE[0], dtype=np.int64)
     soft = np.empty(1)
     columns = np.empty(N_RULES, dtype=np.float32)
     player[RHYTHM] = N_LENGTHS
     while player[RHYTHM] >= N_LENGTHS and not player[OVER]:
-        rhythm_prior(own, world, rhythm_w, mask[:_A1], rows, values)
+        rhythm_prior(own, world, rhythm_w, mask[:_A1], values)
         player[RHYTHM] = draw(values, mask[:_A1], N_RHYTHM, rng, soft)
         choose_length(own, player[RHYTHM])
         if player[RHYTHM] >= N_LENGTHS:
@@ -420,10 +418,9 @@ def melody_step(
     """One note of the melody, the chord under it drawn from the prior, and on to the next; returns the reward."""
     melody = _allowed(mask, melody)
     values = np.empty(N_VOICINGS)
-    rows = np.empty(N_ACTIVE[2], dtype=np.int64)
     soft = np.empty(1)
     note = melody_note(ladder, start_note(own, world), melody)
-    harmony_prior(own, world, ladder, note, harmony_w, rows, values)
+    harmony_prior(own, world, ladder, note, harmony_w, values)
     voicing = draw(values, mask[_A2:], N_VOICINGS, rng, soft)
     player[OVER] = act(own, world, trace, ladder, style, player, rng, player[RHYTHM], melody, voicing, columns)
     reward = 0.0

@@ -54,7 +54,6 @@ from livecomposer.music.context import (
     SCALE_MASK,
     TARGET,
     TICK,
-    UNIT,
     VOICE,
     VOICING,
     _uniform,
@@ -62,6 +61,7 @@ from livecomposer.music.context import (
     degree_of,
     density,
     expected,
+    expected_in,
     melody_note,
     sounding,
     start_note,
@@ -161,13 +161,13 @@ def rhythm_context(own, world, features, mask):
     return state
 
 
-@njit("void(int64[::1], int64[::1], int64, int64, int64, int64, int64[::1])", cache=True)
-def _rhythm_rows(own, world, action, force, busy, awaited, rows):
+@njit("UniTuple(int64, 11)(int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)", cache=True)
+def _rhythm_rows(own, world, action, force, busy, awaited, bar, within):
     tick, ticks = own[TICK], _TICKS[action]
     rest = 1 if action >= N_LENGTHS else 0
-    last = min(own[LAST_RHYTHM], N_LENGTHS)
-    rows[0] = _R[0] + ((tick % 12) * (N_LENGTHS + 1) + last) * N_RHYTHM + action
-    rows[1] = _R[1] + force * N_RHYTHM + action
+    last = own[LAST_RHYTHM]
+    r0 = _R[0] + ((tick % 12) * (N_LENGTHS + 1) + min(last, N_LENGTHS)) * N_RHYTHM + action
+    r1 = _R[1] + force * N_RHYTHM + action
     hint = own[HINT_RHYTHM]
     if hint < 0:
         follows = 0
@@ -175,27 +175,37 @@ def _rhythm_rows(own, world, action, force, busy, awaited, rows):
         follows = 1
     else:
         follows = 2 if rest == (1 if hint >= N_LENGTHS else 0) else 3
-    rows[2] = _R[2] + own[VOICE] * 4 + follows
+    r2 = _R[2] + own[VOICE] * 4 + follows
     left = own[PHRASE_END] - tick - ticks
     close = 0 if left == 0 else (1 if left >= 12 else (2 if left > 0 else 3))
     size = 3 if rest else (0 if ticks <= 6 else (1 if ticks <= 12 else 2))
-    rows[3] = _R[3] + close * 4 + size
-    rows[4] = _R[4] + (busy * 2 + awaited) * 2 + rest
-    rows[5] = _R[5] + busy * 2 + expected(world, tick + ticks)
-    rows[6] = _R[6] + min(own[RHYTHM_RUN], 3) * 2 + (1 if action == own[LAST_RHYTHM] else 0)
-    rested = 1 if N_LENGTHS <= own[LAST_RHYTHM] < N_RHYTHM else 0
-    rows[7] = _R[7] + (rested * 2 + (1 if own[COUNT] == 0 else 0)) * 2 + rest
-    rows[8] = _R[8] + world[PART] * N_RHYTHM + action
-    rows[9] = _R[9] + world[ROLE] * N_RHYTHM + action
-    across = 1 if tick % world[BAR_TICKS] + ticks > world[BAR_TICKS] else 0
-    rows[10] = _R[10] + across * 2 + (1 if tick % world[UNIT] else 0)
+    r3 = _R[3] + close * 4 + size
+    r4 = _R[4] + (busy * 2 + awaited) * 2 + rest
+    end = within + ticks
+    across = 1 if end > world[BAR_TICKS] else 0
+    while end >= world[BAR_TICKS]:  # a division takes longer
+        end -= world[BAR_TICKS]
+        bar += 1
+    r5 = _R[5] + busy * 2 + expected_in(world, bar, end)
+    r6 = _R[6] + min(own[RHYTHM_RUN], 3) * 2 + (1 if action == last else 0)
+    rested = 1 if N_LENGTHS <= last < N_RHYTHM else 0
+    r7 = _R[7] + (rested * 2 + (1 if own[COUNT] == 0 else 0)) * 2 + rest
+    r8 = _R[8] + world[PART] * N_RHYTHM + action
+    r9 = _R[9] + world[ROLE] * N_RHYTHM + action
+    r10 = _R[10] + across * 2 + (1 if force == 3 else 0)
+    return r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10
 
 
 @njit("void(int64[::1], int64[::1], int64, int64[::1])", cache=True)
 def rhythm_rows(own, world, action, rows):
     """The active rows of the rhythm prior for one action, int64[11]."""
     tick = own[TICK]
-    _rhythm_rows(own, world, action, strength(world, tick), density(world, tick), expected(world, tick), rows)
+    bar = tick // world[BAR_TICKS]
+    within = tick - bar * world[BAR_TICKS]
+    force, busy, awaited = strength(world, tick), density(world, tick), expected_in(world, bar, within)
+    found = _rhythm_rows(own, world, action, force, busy, awaited, bar, within)
+    for k in range(len(found)):
+        rows[k] = found[k]
 
 
 # ---- melody ---------------------------------------------------------------------------------------------------------
@@ -275,21 +285,20 @@ def _quarter(own):
     return min((own[TICK] - own[PHRASE_TICK]) * 4 // max(own[PHRASE_END] - own[PHRASE_TICK], 1), 3)
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64[::1])", cache=True)
-def _melody_rows(own, world, ladder, action, start, force, other, quarter, rows):
-    note = melody_note(ladder, start, action)
+@njit("UniTuple(int64, 14)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)", cache=True)
+def _melody_rows(own, world, ladder, action, start, note, force, other, quarter):
     to = ladder[note]
     last = own[LAST_NOTE]
     tick = own[TICK]
     step = own[LAST_STEP]
     before = N_STEPS if step == NO_STEP else step + 7
-    rows[0] = _M[0] + ((ladder[MINOR_AT] * 7 + degree_of(ladder, start)) * (N_STEPS + 1) + before) * N_MELODY + action
+    r0 = _M[0] + ((ladder[MINOR_AT] * 7 + degree_of(ladder, start)) * (N_STEPS + 1) + before) * N_MELODY + action
     in_chord = 0
     if own[CHORD_ROOT] >= 0:
         in_chord = 1
         if (own[CHORD_BITS] >> (note % 12)) & 1:
             in_chord = 2 if note % 12 == own[CHORD_ROOT] else 3
-    rows[1] = _M[1] + (world[PART] * 4 + force) * 4 + in_chord
+    r1 = _M[1] + (world[PART] * 4 + force) * 4 + in_chord
     interval = note - last if last >= 0 else 0
     direction = 1 if interval > 0 else (-1 if interval < 0 else 0)
     leap = abs(interval) >= 7
@@ -299,7 +308,7 @@ def _melody_rows(own, world, ladder, action, start, force, other, quarter, rows)
         move = 0 if leap else 2
     else:
         move = 1 if leap else 3
-    rows[2] = _M[2] + (5 if own[LEAP_DIR] != 0 else 0) + move
+    r2 = _M[2] + (5 if own[LEAP_DIR] != 0 else 0) + move
     half = quarter // 2
     high, low = own[HIGHEST], own[LOWEST]
     if high < 0:
@@ -311,52 +320,55 @@ def _melody_rows(own, world, ladder, action, start, force, other, quarter, rows)
         below = 1 if note > low else (4 if ladder[note] >= ladder[low] - 1 else 5)
         if note == low:
             below = 3 if last == note else 2
-    rows[3] = _M[3] + half * 6 + above
-    rows[4] = _M[4] + half * 6 + below
+    r3 = _M[3] + half * 6 + above
+    r4 = _M[4] + half * 6 + below
     if own[HINT_RUNG] < 0:
         follows = 0
     else:
         off = abs(to - own[HINT_RUNG])
         follows = 1 if off == 0 and action < N_STEPS else (2 if off <= 1 else 3)
-    rows[5] = _M[5] + own[VOICE] * 4 + follows
+    r5 = _M[5] + own[VOICE] * 4 + follows
     left = own[PHRASE_END] - tick
     zone = 3 if left <= own[EVENT_TICKS] else (2 if left <= 24 else (1 if left <= world[BAR_TICKS] else 0))
     away = (degree_of(ladder, note) - own[GOAL]) % 7
     away = min(away, 7 - away)
-    rows[6] = _M[6] + (zone * 4 + away) * 2 + (1 if own[GOAL] == 0 else 0)
+    r6 = _M[6] + (zone * 4 + away) * 2 + (1 if own[GOAL] == 0 else 0)
     if other < 0:
         heard = 0
     elif note > other:
         heard = 9
     else:
         heard = 1 + _INTERVAL[(other - note) % 12]
-    rows[7] = _M[7] + force * 10 + heard
+    r7 = _M[7] + force * 10 + heard
     moved = 0
     if other >= 0 and tick - world[PLAYER_TICK] <= 3:
         moved = 1 if world[PLAYER_MOVE] > 0 else (2 if world[PLAYER_MOVE] < 0 else 0)
-    rows[8] = _M[8] + moved * 3 + direction + 1
-    rows[9] = _M[9] + min(own[SAME], 3) * 2 + (1 if last == note else 0)
+    r8 = _M[8] + moved * 3 + direction + 1
+    r9 = _M[9] + min(own[SAME], 3) * 2 + (1 if last == note else 0)
     place = min((note - world[LOW]) * 8 // max(world[HIGH] - world[LOW] + 1, 1), 7)
-    rows[10] = _M[10] + quarter * 8 + place
+    r10 = _M[10] + quarter * 8 + place
     if action >= N_STEPS:
         kind = 2
     else:
         kind = 1 if note == own[TARGET] else 0
-    rows[11] = _M[11] + (3 if own[TARGET] >= 0 else 0) + kind
-    rows[12] = _M[12] + (degree_of(ladder, note) + 1 if own[COUNT] == 0 else 0)
+    r11 = _M[11] + (3 if own[TARGET] >= 0 else 0) + kind
+    r12 = _M[12] + (degree_of(ladder, note) + 1 if own[COUNT] == 0 else 0)
     size = abs(interval)
     bucket = size if size <= 5 else (6 if size <= 7 else (7 if size <= 9 else 8))
-    rows[13] = _M[13] + (0 if force < 2 else (1 if force == 2 else 2)) * 9 + bucket
+    r13 = _M[13] + (0 if force < 2 else (1 if force == 2 else 2)) * 9 + bucket
+    return r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13
 
 
 @njit("void(int64[::1], int64[::1], int64[::1], int64, int64[::1])", cache=True)
 def melody_rows(own, world, ladder, action, rows):
     """The active rows of the melody prior for one (allowed) action, int64[14]."""
     tick = own[TICK]
-    _melody_rows(
-        own, world, ladder, action, start_note(own, world), strength(world, tick), sounding(world, tick),
-        _quarter(own), rows,
-    )  # fmt: skip
+    start = start_note(own, world)
+    note = melody_note(ladder, start, action)
+    force, other = strength(world, tick), sounding(world, tick)
+    found = _melody_rows(own, world, ladder, action, start, note, force, other, _quarter(own))
+    for k in range(len(found)):
+        rows[k] = found[k]
 
 
 # ---- harmony --------------------------------------------------------------------------------------------------------
@@ -386,11 +398,11 @@ def harmony_context(own, world, ladder, note, features, mask):
     return state
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64[::1])", cache=True)
-def _harmony_rows(own, world, ladder, note, action, force, other, chord, rows):
+@njit("UniTuple(int64, 12)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64)", cache=True)
+def _harmony_rows(own, world, ladder, note, action, force, other, chord):
     role = world[ROLE]
     part = 0 if role == HARMONIZE else (1 + world[PART] if role == DUET else (4 if role == ANSWER else 5))
-    rows[0] = _H[0] + part * N_VOICINGS + action
+    r0 = _H[0] + part * N_VOICINGS + action
     root, bits = chord >> 12, chord
     function = 0
     if root >= 0:
@@ -398,7 +410,7 @@ def _harmony_rows(own, world, ladder, note, action, force, other, chord, rows):
         if (bits >> (note % 12)) & 1:
             third = (note - root) % 12
             function = 1 if third == 0 else (2 if third <= 5 else (3 if third <= 8 else 4))
-    rows[1] = _H[1] + function * N_VOICINGS + action
+    r1 = _H[1] + function * N_VOICINGS + action
     foreign = 0
     harsh = 0
     size = 0
@@ -418,8 +430,8 @@ def _harmony_rows(own, world, ladder, note, action, force, other, chord, rows):
             clash = 1
         if lowest < 0 or added < lowest:
             lowest = added
-    rows[2] = _H[2] + (min(foreign, 3) if root >= 0 else 4)
-    rows[3] = _H[3] + own[VOICING] * N_VOICINGS + action
+    r2 = _H[2] + (min(foreign, 3) if root >= 0 else 4)
+    r3 = _H[3] + own[VOICING] * N_VOICINGS + action
     parallel = 0
     moved = 4
     if lowest >= 0 and own[BASS] >= 0 and own[LAST_NOTE] >= 0:
@@ -428,16 +440,17 @@ def _harmony_rows(own, world, ladder, note, action, force, other, chord, rows):
         moved = moved if moved <= 2 else 3
         if fifth == (own[LAST_NOTE] - own[BASS]) % 12 and (fifth == 7 or fifth == 0) and note != own[LAST_NOTE]:
             parallel = 1
-    rows[4] = _H[4] + parallel
-    rows[5] = _H[5] + min(world[PLAYER_HELD], 3) * 5 + size
+    r4 = _H[4] + parallel
+    r5 = _H[5] + min(world[PLAYER_HELD], 3) * 5 + size
     ticks = own[EVENT_TICKS]
     span = 0 if ticks <= 6 else (1 if ticks <= 12 else 2)
-    rows[6] = _H[6] + (force * 3 + span) * 5 + size
-    rows[7] = _H[7] + (0 if lowest < 0 or lowest >= 45 else (1 if size == 1 or lowest >= 36 else 2))
-    rows[8] = _H[8] + min(harsh, 2)
-    rows[9] = _H[9] + clash
-    rows[10] = _H[10] + moved
-    rows[11] = _H[11] + degree_of(ladder, note) * N_VOICINGS + action
+    r6 = _H[6] + (force * 3 + span) * 5 + size
+    r7 = _H[7] + (0 if lowest < 0 or lowest >= 45 else (1 if size == 1 or lowest >= 36 else 2))
+    r8 = _H[8] + min(harsh, 2)
+    r9 = _H[9] + clash
+    r10 = _H[10] + moved
+    r11 = _H[11] + degree_of(ladder, note) * N_VOICINGS + action
+    return r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11
 
 
 @njit("void(int64[::1], int64[::1], int64[::1], int64, int64, int64[::1])", cache=True)
@@ -445,26 +458,30 @@ def harmony_rows(own, world, ladder, note, action, rows):
     """The active rows of the harmony prior for one action, int64[12]."""
     tick = own[TICK]
     chord = chord_under(own, ladder)
-    _harmony_rows(own, world, ladder, note, action, strength(world, tick), sounding(world, tick), chord, rows)
+    found = _harmony_rows(own, world, ladder, note, action, strength(world, tick), sounding(world, tick), chord)
+    for k in range(len(found)):
+        rows[k] = found[k]
 
 
 # ---- what the prior thinks: Σ_k w[row_k(context, a)] for every allowed action ---------------------------------------
-@njit("void(int64[::1], int64[::1], float32[::1], uint8[::1], int64[::1], float64[::1])", cache=True)
-def rhythm_prior(own, world, weights, mask, rows, prior):
+@njit("void(int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True)
+def rhythm_prior(own, world, weights, mask, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
     tick = own[TICK]
-    force, busy, awaited = strength(world, tick), density(world, tick), expected(world, tick)
+    bar = tick // world[BAR_TICKS]
+    within = tick - bar * world[BAR_TICKS]
+    force, busy, awaited = strength(world, tick), density(world, tick), expected_in(world, bar, within)
     for a in range(mask.shape[0]):
         total = 0.0
         if mask[a]:
-            _rhythm_rows(own, world, a, force, busy, awaited, rows)
-            for k in range(rows.shape[0]):
+            rows = _rhythm_rows(own, world, a, force, busy, awaited, bar, within)
+            for k in range(len(rows)):
                 total += weights[rows[k]]
         prior[a] = total
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], float32[::1], uint8[::1], int64[::1], float64[::1])", cache=True)
-def melody_prior(own, world, ladder, weights, mask, rows, prior):
+@njit("void(int64[::1], int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True)
+def melody_prior(own, world, ladder, weights, mask, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
     bonus = OUTSIDE_BONUS * world[OUTSIDE] / 100.0
     start, force, other = start_note(own, world), strength(world, own[TICK]), sounding(world, own[TICK])
@@ -472,22 +489,23 @@ def melody_prior(own, world, ladder, weights, mask, rows, prior):
     for a in range(mask.shape[0]):
         total = 0.0
         if mask[a]:
-            _melody_rows(own, world, ladder, a, start, force, other, quarter, rows)
-            for k in range(rows.shape[0]):
+            note = melody_note(ladder, start, a)
+            rows = _melody_rows(own, world, ladder, a, start, note, force, other, quarter)
+            for k in range(len(rows)):
                 total += weights[rows[k]]
             if a >= N_STEPS:
                 total += bonus
         prior[a] = total
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, float32[::1], int64[::1], float64[::1])", cache=True)
-def harmony_prior(own, world, ladder, note, weights, rows, prior):
+@njit("void(int64[::1], int64[::1], int64[::1], int64, float32[::1], float64[::1])", cache=True)
+def harmony_prior(own, world, ladder, note, weights, prior):
     """Fill ``prior`` float64[actions] with logits."""
     force, other, chord = strength(world, own[TICK]), sounding(world, own[TICK]), chord_under(own, ladder)
     for a in range(prior.shape[0]):
-        _harmony_rows(own, world, ladder, note, a, force, other, chord, rows)
+        rows = _harmony_rows(own, world, ladder, note, a, force, other, chord)
         total = 0.0
-        for k in range(rows.shape[0]):
+        for k in range(len(rows)):
             total += weights[rows[k]]
         prior[a] = total
 

@@ -1,6 +1,6 @@
 """What a listener may care about: named features of an event, a few of them active in each, for all three heads.
 
-Numba kernels beside `livecomposer.music.heads`: ``instrument.plan`` asks them what a taste says of each action (hot in
+Numba kernels beside `livecomposer.music.heads`: ``agents.view`` asks them what a taste says of each action (hot in
 *harmonize*), ``ratings.taste`` learns one weight for each feature. They are tables like the prior's: of each table
 exactly one entry is active in an event of its head. ``WORDS`` says each entry for people.
 """
@@ -21,7 +21,6 @@ from livecomposer.music.context import (
     LAST_STEP,
     N_RHYTHM,
     N_STEPS,
-    N_VOICINGS,
     NO_STEP,
     TICK,
     degree_of,
@@ -111,63 +110,82 @@ HEIGHTS = (54, 60, 66, 72, 78)  # where the entries of "register" from the secon
 LOW_BELOW, LONG_TICKS = 62, 12
 
 
+@njit("UniTuple(int64, 3)(int64[::1], int64, int64)", cache=True)
+def rhythm_kinds(own, action, force):
+    """``rhythm_features`` where the strength of the moment is known."""
+    ticks, last = _TICKS[action], own[LAST_RHYTHM]
+    k0 = _AT[0] + _LENGTH[action]
+    k1 = _AT[1] + (0 if force < 2 else (1 if force == 2 else (2 if ticks >= LONG_TICKS else 3)))
+    rested = N_LENGTHS <= last < N_RHYTHM
+    k2 = _AT[2] + (0 if rested else (1 if action == last else 2))
+    return k0, k1, k2
+
+
 @njit("void(int64[::1], int64[::1], int64, int64[::1])", cache=True)
 def rhythm_features(own, world, action, rows):
     """The active features of a rhythm action, int64[3]; a rest has a place too, for one active in each table."""
-    tick, ticks, last = own[TICK], _TICKS[action], own[LAST_RHYTHM]
-    force = strength(world, tick)
-    rows[0] = _AT[0] + _LENGTH[action]
-    rows[1] = _AT[1] + (0 if force < 2 else (1 if force == 2 else (2 if ticks >= LONG_TICKS else 3)))
-    rested = N_LENGTHS <= last < N_RHYTHM
-    rows[2] = _AT[2] + (0 if rested else (1 if action == last else 2))
+    found = rhythm_kinds(own, action, strength(world, own[TICK]))
+    for k in range(len(found)):
+        rows[k] = found[k]
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, int64[::1])", cache=True)
-def melody_features(own, world, ladder, action, rows):
-    """The active features of an (allowed) melody action, int64[7]; the event's length is known (EVENT_TICKS)."""
-    start, last = start_note(own, world), own[LAST_NOTE]
-    note = melody_note(ladder, start, action)
+@njit("UniTuple(int64, 7)(int64[::1], int64[::1], int64, int64)", cache=True)
+def melody_kinds(own, ladder, action, note):
+    """``melody_features`` where the note that the action leads to is known."""
+    last = own[LAST_NOTE]
     interval = note - last
     move = _MOVE[min(abs(interval), 12)]
     if last < 0:
         move = 11
     elif interval < 0:
         move += 5
-    rows[0] = _AT[3] + move
-    place = 0
-    for i in range(len(HEIGHTS)):
-        if note >= HEIGHTS[i]:
-            place = i + 1
-    rows[1] = _AT[4] + place
+    k0 = _AT[3] + move
+    k1 = (
+        _AT[4]
+        + (note >= HEIGHTS[0])
+        + (note >= HEIGHTS[1])
+        + (note >= HEIGHTS[2])
+        + (note >= HEIGHTS[3])
+        + (note >= HEIGHTS[4])
+    )
     degree = degree_of(ladder, note)
     if action >= N_STEPS:
         kind = 4
     else:
         kind = 0 if degree == 0 else (1 if degree == 2 else (2 if degree == 4 else 3))
-    rows[2] = _AT[5] + kind
+    k2 = _AT[5] + kind
     came = own[LAST_STEP]
     if came == NO_STEP or came == 0 or interval == 0 or last < 0:
         contour = 2
     else:
         contour = 0 if (came > 0) == (interval > 0) else 1
-    rows[3] = _AT[6] + contour
+    k3 = _AT[6] + contour
     if own[HINT_RUNG] < 0:
         follows = 2
     else:
         follows = 0 if ladder[note] == own[HINT_RUNG] else 1
-    rows[4] = _AT[7] + follows
+    k4 = _AT[7] + follows
     tone = 0
     if own[CHORD_ROOT] >= 0:
         tone = 1
         if (own[CHORD_BITS] >> (note % 12)) & 1:
             tone = 2 if note % 12 == own[CHORD_ROOT] else 3
-    rows[5] = _AT[8] + tone
-    rows[6] = _AT[9] + (2 if own[EVENT_TICKS] >= LONG_TICKS else 0) + (0 if note < LOW_BELOW else 1)
+    k5 = _AT[8] + tone
+    k6 = _AT[9] + (2 if own[EVENT_TICKS] >= LONG_TICKS else 0) + (0 if note < LOW_BELOW else 1)
+    return k0, k1, k2, k3, k4, k5, k6
 
 
-@njit("void(int64[::1], int64[::1], int64, int64, int64[::1])", cache=True)
-def harmony_features(world, ladder, note, action, rows):
-    """The active features of a harmony action under ``note``, int64[4]."""
+@njit("void(int64[::1], int64[::1], int64[::1], int64, int64[::1])", cache=True)
+def melody_features(own, world, ladder, action, rows):
+    """The active features of an (allowed) melody action, int64[7]; the event's length is known (EVENT_TICKS)."""
+    found = melody_kinds(own, ladder, action, melody_note(ladder, start_note(own, world), action))
+    for k in range(len(found)):
+        rows[k] = found[k]
+
+
+@njit("UniTuple(int64, 4)(int64[::1], int64[::1], int64, int64)", cache=True)
+def harmony_kinds(world, ladder, note, action):
+    """The active features of a harmony action under ``note``."""
     size = harsh = 0
     lowest = 128
     for i in range(4):
@@ -178,43 +196,16 @@ def harmony_features(world, ladder, note, action, rows):
             gap = abs(note - added) % 12
             if gap == 1 or gap == 11 or gap == 6:
                 harsh += 1
-    rows[0] = _AT[10] + action
-    rows[1] = _AT[11] + min(size, 3)
-    rows[2] = _AT[12] + min(harsh, 2)
-    rows[3] = _AT[13] + (0 if size == 0 else (1 if lowest < 45 else 2))
+    k0 = _AT[10] + action
+    k1 = _AT[11] + min(size, 3)
+    k2 = _AT[12] + min(harsh, 2)
+    k3 = _AT[13] + (0 if size == 0 else (1 if lowest < 45 else 2))
+    return k0, k1, k2, k3
 
 
-# liking(a) = Σ_k w[row_k(context, a)] for every allowed action, 0 for the others
-@njit("void(int64[::1], int64[::1], float64[::1], uint8[::1], int64[::1], float64[::1])", cache=True)
-def rhythm_liking(own, world, weights, mask, rows, liking):
-    """Fill ``liking`` float64[actions]."""
-    for a in range(mask.shape[0]):
-        total = 0.0
-        if mask[a]:
-            rhythm_features(own, world, a, rows)
-            for k in range(rows.shape[0]):
-                total += weights[rows[k]]
-        liking[a] = total
-
-
-@njit("void(int64[::1], int64[::1], int64[::1], float64[::1], uint8[::1], int64[::1], float64[::1])", cache=True)
-def melody_liking(own, world, ladder, weights, mask, rows, liking):
-    """Fill ``liking`` float64[actions]."""
-    for a in range(mask.shape[0]):
-        total = 0.0
-        if mask[a]:
-            melody_features(own, world, ladder, a, rows)
-            for k in range(rows.shape[0]):
-                total += weights[rows[k]]
-        liking[a] = total
-
-
-@njit("void(int64[::1], int64[::1], int64, float64[::1], int64[::1], float64[::1])", cache=True)
-def harmony_liking(world, ladder, note, weights, rows, liking):
-    """Fill ``liking`` float64[actions]."""
-    for a in range(N_VOICINGS):
-        harmony_features(world, ladder, note, a, rows)
-        total = 0.0
-        for k in range(rows.shape[0]):
-            total += weights[rows[k]]
-        liking[a] = total
+@njit("void(int64[::1], int64[::1], int64, int64, int64[::1])", cache=True)
+def harmony_features(world, ladder, note, action, rows):
+    """The active features of a harmony action under ``note``, int64[4]."""
+    found = harmony_kinds(world, ladder, note, action)
+    for k in range(len(found)):
+        rows[k] = found[k]

@@ -16,6 +16,7 @@ values = st.one_of(st.floats(-3.0, 3.0), st.sampled_from([math.nan, math.inf, -m
 tables = hnp.arrays(np.float64, (4, WIDTH), elements=values)
 masks = hnp.arrays(np.uint8, WIDTH, elements=st.integers(0, 1))
 priors = hnp.arrays(np.float64, WIDTH, elements=st.floats(-5.0, 5.0))
+likings = hnp.arrays(np.float64, WIDTH, elements=st.floats(-2.0, 2.0))
 seeds = st.integers(0, 2**64 - 1)
 
 
@@ -27,19 +28,19 @@ def same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-@given(tables, st.integers(0, 3), masks, priors, st.floats(0.0, 1.0), st.floats(0.01, 2.0), seeds)
-def test_softmax_is_its_twin(q, state, mask, prior, unit, temperature, seed):
+@given(tables, st.integers(0, 3), masks, priors, likings, st.floats(0.0, 1.0), st.floats(0.01, 2.0), seeds)
+def test_softmax_is_its_twin(q, state, mask, prior, liking, unit, temperature, seed):
     random = rng(seed)
-    found = kernels.softmax_decide(q, state, mask, prior, unit, temperature, random)
-    assert (found, int(random[0])) == naive.softmax_decide(q[state] + unit * prior, mask, temperature, seed)
+    found = kernels.softmax_decide(q, state, mask, prior, liking, unit, temperature, random)
+    assert (found, int(random[0])) == naive.softmax_decide(q[state] + liking + unit * prior, mask, temperature, seed)
     assert found == -1 if not mask.any() else mask[found] == 1
 
 
-@given(tables, st.integers(0, 3), masks, priors, st.floats(0.0, 1.0), st.floats(0.0, 1.0), seeds)
-def test_epsilon_greedy_is_its_twin(q, state, mask, prior, unit, epsilon, seed):
+@given(tables, st.integers(0, 3), masks, priors, likings, st.floats(0.0, 1.0), st.floats(0.0, 1.0), seeds)
+def test_epsilon_greedy_is_its_twin(q, state, mask, prior, liking, unit, epsilon, seed):
     random = rng(seed)
-    found = kernels.epsilon_greedy_decide(q, state, mask, prior, unit, epsilon, random)
-    assert (found, int(random[0])) == naive.epsilon_greedy_decide(q[state] + unit * prior, mask, epsilon, seed)
+    found = kernels.epsilon_greedy_decide(q, state, mask, prior, liking, unit, epsilon, random)
+    assert (found, int(random[0])) == naive.epsilon_greedy_decide(q[state] + liking + unit * prior, mask, epsilon, seed)
     assert found == -1 if not mask.any() else mask[found] == 1
 
 
@@ -61,12 +62,13 @@ def chi_square(counts: dict[int, int], probabilities: dict[int, float], n: int) 
 
 
 PRIOR, UNIT = np.array([1.0, -0.5, 2.0, 0.0, 0.25, 3.0]), 0.1
+LIKING = np.array([0.05, -0.1, 1.0, 0.1, 0.0, 2.0])
 
 
 def count(decide, q, mask, heat, seed, n=20_000):
     random, counts = rng(seed), {}
     for _ in range(n):
-        a = decide(q, 0, mask, PRIOR[: q.shape[1]], UNIT, heat, random)
+        a = decide(q, 0, mask, PRIOR[: q.shape[1]], LIKING[: q.shape[1]], UNIT, heat, random)
         counts[a] = counts.get(a, 0) + 1
     return counts
 
@@ -76,7 +78,7 @@ def count(decide, q, mask, heat, seed, n=20_000):
 def test_softmax_draws_its_distribution(seed):
     q = np.array([[0.1, 0.3, math.nan, -0.2, 0.3, 9.0]])
     mask = np.array([1, 1, 1, 1, 1, 0], dtype=np.uint8)
-    probabilities = naive.softmax_probabilities(q[0] + UNIT * PRIOR, mask, 0.2)
+    probabilities = naive.softmax_probabilities(q[0] + LIKING + UNIT * PRIOR, mask, 0.2)
     counts = count(kernels.softmax_decide, q, mask, 0.2, seed)
     assert chi_square(counts, probabilities, 20_000) < 16.27
 
@@ -85,7 +87,7 @@ def test_softmax_draws_its_distribution(seed):
 def test_epsilon_greedy_draws_its_distribution(seed):
     q = np.array([[0.1, 0.3, 9.0, -0.2, 0.2]])
     mask = np.array([1, 1, 0, 1, 1], dtype=np.uint8)
-    probabilities = {0: 0.075, 1: 0.775, 3: 0.075, 4: 0.075}
+    probabilities = {0: 0.775, 1: 0.075, 3: 0.075, 4: 0.075}
     counts = count(kernels.epsilon_greedy_decide, q, mask, 0.3, seed)
     assert chi_square(counts, probabilities, 20_000) < 16.27
 

@@ -9,7 +9,7 @@ from livecomposer.agents.prior import counts, style_of
 from livecomposer.agents.soft_q import GAMMA, _learn, train
 from livecomposer.music.context import ANSWER, DUET, HARMONIZE, SOLO
 from livecomposer.music.env import NOTE, Stage, harmonize
-from livecomposer.music.heads import N_ACTIVE, N_ROWS, harmony_prior
+from livecomposer.music.heads import N_ROWS, harmony_prior
 from livecomposer.music.rules import HEAD_OF, N_RULES, N_STYLE, RULES, load_weights
 
 STYLE = style_of(counts())
@@ -113,11 +113,11 @@ def test_a_reward_that_no_choice_changes():
     arrays = stage.own, stage.world, stage.trace, stage.ladder, stage.style, stage.player, stage.rng
     head_of = np.full(N_RULES, 2)
     train(*arrays, *weights, rules, head_of, stage.columns, 100_000, HARMONIZE, 0.1, 0.005, np.zeros((1, 3 + N_RULES)))
-    values, rows, found = np.zeros(14), np.zeros(N_ACTIVE[2], dtype=np.int64), []
+    values, found = np.zeros(14), []
     stage.reset(HARMONIZE)
     for voicing in range(14):
         harmonize(*arrays, voicing, stage.columns)
-        harmony_prior(*arrays[:2], stage.ladder, int(stage.player[NOTE]), weights[2], rows, values)
+        harmony_prior(*arrays[:2], stage.ladder, int(stage.player[NOTE]), weights[2], values)
         found.append(values.copy())
     np.testing.assert_allclose(found, 0.7 / (1.0 - GAMMA[2]), rtol=0, atol=0.14)
 

@@ -6,6 +6,7 @@ from itertools import cycle
 import numpy as np
 
 from livecomposer import Performance, Settings
+from livecomposer.agents.view import View
 from livecomposer.music.actions import RHYTHMS, STEPS, VOICINGS
 from livecomposer.music.context import HEADS
 
@@ -88,7 +89,8 @@ def show_features(p: Performance) -> None:
     """Let the agents see the heads' features, which its own did not ask for."""
     for head, (spec, table) in enumerate(zip(HEADS, p.learning.steps, strict=True)):
         table.features = np.zeros((table.capacity, spec.n_features), dtype=np.float32)
-        p.line._features[head] = np.zeros(spec.n_features, dtype=np.float32)
+        prior, liked = p.line._views[head].arrays[:2]
+        p.line._views[head] = View(spec, head, spec.n_features, prior, liked if p.learning.taste is not None else None)
 
 
 def feed(p: Performance, *events: tuple[float, str]) -> None:

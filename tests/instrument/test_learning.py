@@ -106,6 +106,6 @@ def test_the_policy_is_a_setting():
     ).learning.agents[0]
     drawn = Performance(Settings(role="solo", seed=1, agent="q", adventure=0.5)).learning.agents[0]
     mask, prior = np.ones(len(RHYTHMS), np.uint8), np.linspace(0.0, 0.5, len(RHYTHMS))
-    features = np.zeros(greedy.spec.n_features, np.float32)
-    assert {greedy.act(0, features, mask, prior, prior) for _ in range(100)} == {len(RHYTHMS) - 1}
-    assert len({drawn.act(0, features, mask, prior, prior) for _ in range(100)}) > 5
+    features, liking = np.zeros(greedy.spec.n_features, np.float32), np.zeros(len(RHYTHMS))
+    assert {greedy.act(0, features, mask, prior, liking) for _ in range(100)} == {len(RHYTHMS) - 1}
+    assert len({drawn.act(0, features, mask, prior, liking) for _ in range(100)}) > 5

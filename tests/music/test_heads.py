@@ -251,15 +251,14 @@ def test_priors_are_their_twins(role):
         for head in asked(role):
             n = HEADS[head].n_actions
             _, _, mask = look(head, moment)
-            rows = np.zeros(heads.N_ACTIVE[head], dtype=np.int64)
             prior = np.full(n, np.nan)
             if head == RHYTHM:
                 mask[3] = 0
-                heads.rhythm_prior(own, world, weights[head], mask, rows, prior)
+                heads.rhythm_prior(own, world, weights[head], mask, prior)
             elif head == MELODY:
-                heads.melody_prior(own, world, ladder, weights[head], mask, rows, prior)
+                heads.melody_prior(own, world, ladder, weights[head], mask, prior)
             else:
-                heads.harmony_prior(own, world, ladder, under(moment), weights[head], rows, prior)
+                heads.harmony_prior(own, world, ladder, under(moment), weights[head], prior)
             expected = [naive.logit(weights[head], rows_of(head, moment, a)[1]) if mask[a] else 0.0 for a in range(n)]
             if head == MELODY:
                 for a in range(15, 19):

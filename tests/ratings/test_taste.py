@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livecomposer import Performance, Settings
-from livecomposer.agents.kernels import plan_sweeps, taste_decide
+from livecomposer.agents.kernels import plan_sweeps
 from livecomposer.music.context import HEADS
 from livecomposer.music.env import Stage
 from livecomposer.ratings import features, taste
@@ -209,20 +209,6 @@ def test_planning_is_soft_value_iteration():
         v -= chosen.sum(axis=1) @ v / chosen.sum()
     np.testing.assert_allclose(values, v, rtol=1e-6)
     np.testing.assert_allclose(future, gamma * following @ v, rtol=1e-6)
-
-
-def test_decisions_follow_prior_and_taste_and_obey_the_mask():
-    rng = np.array([7], dtype=np.uint64)
-    future = np.array([[0.0, 0.1, 0.0, 9.0]])
-    prior, liking = np.array([0.0, 0.5, 1.0, 9.0]), np.array([0.2, 0.0, -0.1, 9.0])
-    mask = np.array([1, 1, 1, 0], dtype=np.uint8)
-    draws = np.bincount([taste_decide(future, 0, mask, prior, liking, 4.0, rng) for _ in range(20_000)], minlength=4)
-    expected = np.exp(prior + 4.0 * (liking + future[0])) * mask
-    np.testing.assert_allclose(draws / 20_000, expected / expected.sum(), atol=0.012)
-    assert draws[3] == 0
-    assert taste_decide(future, 0, np.zeros(4, np.uint8), prior, liking, 4.0, rng) == -1
-    bad = np.array([np.nan, np.inf, 0.0, 0.0])
-    assert {taste_decide(future, 0, mask, prior, bad, 4.0, rng) for _ in range(50)} == {2}
 
 
 # ---- in the instrument ----------------------------------------------------------------------------------------------
