@@ -23,7 +23,7 @@ from livecomposer.ratings.taste import Taste
 class DynaQSettings:
     """Hyper-parameters of planning on a taste."""
 
-    beta: float = 12.0  # nats that a whole rating (1) is worth
+    beta: float = 18.0  # nats that a whole rating (1) is worth
     gamma: float = 0.6  # discount: how much the events that follow count
     sweeps: int = 12  # value-iteration sweeps of one job
 

@@ -16,7 +16,7 @@ from livecomposer.music.actions import N_LENGTHS, RHYTHMS, STEPS, VOICINGS, Head
 from livecomposer.music.context import HEADS
 from livecomposer.music.heads import HARMONY_TABLES, MELODY_TABLES, N_ROWS, RHYTHM_TABLES
 from livecomposer.music.rules import N_STYLE, STEP_TABLE
-from livecomposer.ratings.features import N_OF
+from livecomposer.ratings.features import N_ACTIVE, N_OF
 from livecomposer.ratings.features import NAMES as FEATURES
 
 SHIPPED = "prior.npz"
@@ -48,12 +48,12 @@ class Prior(NamedTuple):
         return not any(weights.any() for weights in self.weights)
 
     def seen(self) -> np.ndarray:
-        """The share of each feature among the events of its head, float32[N_FEATURES] (all alike: nothing is known)."""
+        """The share of each feature among its head's events that have any, float32[N_FEATURES]."""
         shares = []
-        for model, of in zip(self.models, N_OF, strict=True):
-            n = float(model.chosen.sum())
-            usual = (model.chosen[:, :, None] * model.features).sum(axis=(0, 1)) / max(n, 1.0)
-            shares.append(usual if n else np.full(of, 0.2, dtype=np.float32))
+        for model, of, active in zip(self.models, N_OF, N_ACTIVE, strict=True):
+            counts = (model.chosen[:, :, None] * model.features).sum(axis=(0, 1))
+            n = float(counts.sum()) / active
+            shares.append(counts / n if n else np.full(of, 0.2, dtype=np.float32))
         return np.concatenate(shares)
 
 

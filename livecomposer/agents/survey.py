@@ -83,7 +83,8 @@ def _count(
             rhythm_features(own, world, rhythm, r_felt)
             r_chosen[state, rhythm] += 1.0
             for row in r_felt:
-                r_features[state, rhythm, row] += 1.0
+                if row >= 0:
+                    r_features[state, rhythm, row] += 1.0
             if last[0, 0] >= 0:
                 r_next[last[0, 0], last[0, 1], state] += 1.0
             last[0, 0], last[0, 1] = state, rhythm

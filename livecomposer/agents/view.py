@@ -88,7 +88,8 @@ def rhythm_view(own, world, prior, taste, features, mask, values, active):
         total = 0.0
         for k in range(len(found)):
             active[a, k] = found[k]
-            total += taste[found[k]]
+            if found[k] >= 0:
+                total += taste[found[k]]
         values[1, a] = total
     return state
 

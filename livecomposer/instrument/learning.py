@@ -17,7 +17,7 @@ from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
-DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
+DARING = 3.0  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
 
 
 class Job(NamedTuple):

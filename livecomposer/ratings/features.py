@@ -2,7 +2,7 @@
 
 Numba kernels beside `livecomposer.music.heads`: ``agents.view`` asks them what a taste says of each action (hot in
 *harmonize*), ``ratings.taste`` learns one weight for each feature. They are tables like the prior's: of each table
-exactly one entry is active in an event of its head. ``WORDS`` says each entry for people.
+exactly one entry is active in an event of its head (but for a rest that goes on). ``WORDS`` says each entry for people.
 """
 
 import numpy as np
@@ -114,16 +114,21 @@ LOW_BELOW, LONG_TICKS = 62, 12
 def rhythm_kinds(own, action, force):
     """``rhythm_features`` where the strength of the moment is known."""
     ticks, last = _TICKS[action], own[LAST_RHYTHM]
+    rested = N_LENGTHS <= last < N_RHYTHM
+    if rested and action >= N_LENGTHS:
+        return -1, -1, -1
     k0 = _AT[0] + _LENGTH[action]
     k1 = _AT[1] + (0 if force < 2 else (1 if force == 2 else (2 if ticks >= LONG_TICKS else 3)))
-    rested = N_LENGTHS <= last < N_RHYTHM
     k2 = _AT[2] + (0 if rested else (1 if action == last else 2))
     return k0, k1, k2
 
 
 @njit("void(int64[::1], int64[::1], int64, int64[::1])", cache=True)
 def rhythm_features(own, world, action, rows):
-    """The active features of a rhythm action, int64[3]; a rest has a place too, for one active in each table."""
+    """The active features of a rhythm action, int64[3]; a rest has a place too, for one active in each table.
+
+    A rest that only goes on has none (-1): who likes silence likes what comes out of it, else it would never end.
+    """
     found = rhythm_kinds(own, action, strength(world, own[TICK]))
     for k in range(len(found)):
         rows[k] = found[k]

@@ -4,7 +4,10 @@ The loop owns one and calls it in its slack; agents read ``weights``. Bayesian l
 y = b + θ·x + ε, x the features of what it reached, ε ~ N(0, σ²). Most features mean nothing to most listeners and a few
 mean much, so each θ has a Student-t prior, fitted by expectation-maximisation over its scale mixture (Tipping 2001,
 with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratings without a taste in them leave θ at
-nothing. What is tried is drawn from the posterior (Thompson 1933).
+nothing; and what has been learnt is played for as far as it has foretold the ratings (the weight of one predictor
+beside a constant: Breiman 1996; each told before it was known: Dawid 1984). What is tried is drawn from the posterior
+(Thompson 1933), with the tails that the prior has: a few features are tried boldly, the others hardly at all, else what
+is rare would never be heard often enough to be judged.
 """
 
 from typing import NamedTuple
@@ -25,12 +28,17 @@ FREE = 1.0  # variance of the intercept b
 SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any rating: about 0.25
 FADES = 0.98  # of earlier surprises, per rating
 ROUNDS = 1  # of expectation-maximisation after each rating
+FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, and where it is cut off
+BOLD_FOR = 30  # ratings: then exploring becomes less
+TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
+REMEMBERS = 0.95  # of earlier predictions, per rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 ONE_SIDED = 0.1  # at most so many presses of the other kind for one
 ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
 N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
+N_SCALARS = 6
 
 
 class Effect(NamedTuple):
@@ -57,7 +65,8 @@ class Taste:
     Attributes
     ----------
     weights : float64[N_FEATURES]
-        What is played for now: a feature's worth in ratings, drawn from the posterior (or its mean).
+        What is played for now: a feature's worth in ratings, drawn from the posterior (or its mean); what is usual in
+        its table is worth nothing.
     mean : float64[N_FEATURES]
         The posterior's mean of the same.
     """
@@ -70,6 +79,8 @@ class Taste:
         spread = [np.sqrt(max(_variance(row, self.seen), 0.0)) for row in basis]
         self._spread_of = np.maximum(spread, RARE)
         self._basis = basis / self._spread_of[:, None]
+        # a usual entry of each table is worth nothing, and so is an event without any
+        self._centred = self._basis - _usual(self._basis, self.seen)
         self._spread_of[N_FEATURES:] = 1.0  # a trend counts in standard deviations, a feature in shares of an event
         self._parts = np.stack([_part(row, self.seen) for row in basis]) * self._spread_of[:N_FEATURES]
         self.weights = np.zeros(N_FEATURES)
@@ -81,19 +92,27 @@ class Taste:
         self._silent = np.zeros((ROOM, N_X), dtype=np.float32)
         self._y = np.zeros(ROOM)
         self._t = np.zeros(ROOM, dtype=np.int64)
-        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise and number
+        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, and what
+        # `_foretell` sums
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
-        self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(2))
+        self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
         self._spread = np.append(self._spread, SCALE)
         self._spread[N_X - 1] = FREE
-        self._before = np.zeros((UNDO, 2 * N_X + 3))  # before each rating: the same, what had surprised, the draw
+        self._before = np.zeros(
+            (UNDO, 2 * N_X + 1 + N_SCALARS)
+        )  # before each rating: the same, what had surprised, the draw
         self._z = np.zeros(N_X)
         self._draw = np.zeros(N_X)
         self._mu = np.zeros(N_X)
         self._var = np.zeros(N_X)
-        self._work = np.zeros((N_X + 1, N_X))
+        self._work = np.zeros((N_X, N_X))
         self.redraw()
+
+    @property
+    def trust(self) -> float:
+        """How much of what has been learnt is played for, 0 to 1: as much as it has foretold of the ratings."""
+        return float(min(max(TRUSTED * (self._sums[2][2] + TRUST) / (self._sums[2][3] + TRUST), 0.0), 1.0))
 
     @property
     def n(self) -> int:
@@ -105,8 +124,9 @@ class Taste:
         each head, against what is usual there, in standard deviations."""
         found = np.zeros(N_FEATURES)
         total = [0.0, 0.0, 0.0]
-        for head, weight, _ in reached:
-            total[head] += weight
+        for head, weight, rows in reached:
+            if rows.size:
+                total[head] += weight
         for head, weight, rows in reached:
             for row in rows:
                 found[row] += weight / total[head]
@@ -128,10 +148,13 @@ class Taste:
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
         self._n[0] = i + 1
+        if self._silent[i].any():
+            _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
+        _foretell(self._sums[2], self._x[i], value, self._mu)
         _surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
         self._absorb(self._sums, i)
         if value < 0.0:
-            self._z[:] = self._rng.standard_normal(N_X)
+            self._z[:] = self._another()
         self._fit(ROUNDS)
 
     def undo(self) -> bool:
@@ -143,7 +166,7 @@ class Taste:
         for column in (self._x, self._silent, self._y, self._t):
             column[self.n] = 0
         self._before[self.n % UNDO] = 0.0
-        self._spread[:], surprise, self._z[:] = before[: N_X + 1], before[N_X + 1 : N_X + 3], before[N_X + 3 :]
+        self._spread[:], surprise, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
         self._rebuild()
         self._sums[2][:] = surprise
         self._settle()
@@ -151,7 +174,7 @@ class Taste:
 
     def redraw(self) -> None:
         """Try something else: draw anew."""
-        self._z[:] = self._rng.standard_normal(N_X)
+        self._z[:] = self._another()
         self._settle()
 
     def explore(self, daring: float) -> None:
@@ -165,7 +188,7 @@ class Taste:
         Each with what comes along with it in this player's ratings (d = Xᵀs / (s·s + .01 n), X and s centred, s how
         much of it each rating was about): what cannot be told apart is not left with nothing each.
         """
-        root = np.triu(self._work[:N_X, :N_X])  # A = UᵀU
+        root = np.triu(self._work)  # A = UᵀU
         found = []
         shares = self._x[: self.n, :N_BASIS] * self._spread_of
         about_all = self._x[: self.n].astype(np.float64)
@@ -195,15 +218,19 @@ class Taste:
         self._rebuild()
         self._settle()
 
+    def _another(self) -> np.ndarray:
+        return np.clip(self._rng.standard_t(FREEDOM, N_X), -FARTHEST, FARTHEST)
+
     def _settle(self) -> None:
         self._fit(0)
 
     def _fit(self, rounds: int) -> None:
         """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
-        daring = self.daring if self.n else 0.0
-        _posterior(*self._sums, self._spread, rounds, self._z, daring, self._work, self._mu, self._var, self._draw)
-        np.matmul(self._mu[:N_BASIS], self._basis, out=self.mean)
-        np.matmul(self._draw[:N_BASIS], self._basis, out=self.weights)
+        daring = self.daring / np.hypot(1.0, self.n / BOLD_FOR) if self.n else 0.0
+        _posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
+        known = self.trust * self._mu
+        np.matmul(known[:N_BASIS], self._centred, out=self.mean)
+        np.matmul((known + daring * self._draw)[:N_BASIS], self._centred, out=self.weights)
 
     def _rebuild(self) -> None:
         for now, base in zip(self._sums[:2], self._base, strict=True):
@@ -240,6 +267,18 @@ def _part(much: np.ndarray, seen: np.ndarray) -> np.ndarray:
     if set(much.tolist()) <= {0.0, 1.0}:
         return much
     return much / max(np.sqrt(max(_variance(much, seen), 0.0)), RARE)
+
+
+def _usual(rows: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """What the usual entry of each feature's table has of each row, float64 as ``rows``."""
+    found = np.zeros_like(rows)
+    at = 0
+    for tables in TABLES:
+        for entries in tables.values():
+            of = slice(at, at + len(entries))
+            found[:, of] = (rows[:, of] @ seen[of])[:, None]
+            at += len(entries)
+    return found
 
 
 def _variance(much: np.ndarray, seen: np.ndarray) -> float:
@@ -295,20 +334,22 @@ def _surprise(scalars, x, y, spread, mean, work, fades):
     scalars[1] = fades * scalars[1] + 1.0
 
 
+# M: v_i ← (ντ² + m_i² + s_i)/(ν + 1), m and s as they were
 # E: A = G/σ² + diag(1/v) = UᵀU, m = A⁻¹p/σ², s = diag A⁻¹
-# M: v_i ← (ντ² + m_i² + s_i)/(ν + 1)
-# σ² = (2ab + S)/(2a + n) of what each rating surprised by; after ``rounds`` of both a last E; draw = m + daring U⁻¹z
+# σ² = (2ab + S)/(2a + n) of what each rating surprised by; ``rounds`` of both (0: an E); draw = U⁻¹z
 @njit(
-    "void(float64[:,::1], float64[::1], float64[::1], float64[::1], int64, float64[::1], float64, float64[:,::1],"
+    "void(float64[:,::1], float64[::1], float64[::1], float64[::1], int64, float64[::1], float64[:,::1],"
     " float64[::1], float64[::1], float64[::1])",
     cache=True,
 )
-def _posterior(gram, product, scalars, spread, rounds, z, daring, work, mean, variance, draw):
+def _posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, draw):
     d = product.shape[0]
-    column = work[d]
-    spread[d] = (2.0 * SHAPE * SCALE + scalars[0]) / (2.0 * SHAPE + scalars[1])
-    for turn in range(rounds + 1):
-        sigma2 = spread[d]
+    inverse = np.empty((d, d))
+    sigma2 = spread[d] = (2.0 * SHAPE * SCALE + scalars[0]) / (2.0 * SHAPE + scalars[1])
+    for _ in range(max(rounds, 1)):
+        if rounds:
+            for i in range(d - 1):
+                spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
         for i in range(d):
             for j in range(i, d):
                 work[i, j] = gram[i, j] / sigma2
@@ -332,26 +373,40 @@ def _posterior(gram, product, scalars, spread, rounds, z, daring, work, mean, va
             for c in range(i + 1, d):
                 rest -= work[i, c] * mean[c]
             mean[i] = rest / work[i, i]
-        for k in range(d):  # the k-th column of U⁻ᵀ
-            for i in range(k, d):
-                column[i] = 0.0
-            column[k] = 1.0
-            total = 0.0
-            for i in range(k, d):
-                column[i] /= work[i, i]
-                total += column[i] * column[i]
-                f = column[i]
-                for c in range(i + 1, d):
-                    column[c] -= work[i, c] * f
-            variance[k] = total
-        if turn == rounds:
-            break
-        for i in range(d - 1):
-            spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
+        inverse[:, :] = 0.0  # U⁻ᵀ, lower triangle
+        for i in range(d):
+            inverse[i, i] = 1.0
+        for i in range(d):
+            scale = 1.0 / work[i, i]
+            for k in range(i + 1):
+                inverse[i, k] *= scale
+            for c in range(i + 1, d):
+                f = work[i, c]
+                for k in range(i + 1):
+                    inverse[c, k] -= f * inverse[i, k]
+        variance[:] = 0.0
+        for c in range(d):
+            for k in range(c + 1):
+                variance[k] += inverse[c, k] * inverse[c, k]
     for i in range(d - 1, -1, -1):
         rest = z[i]
         for c in range(i + 1, d):
             rest -= work[i, c] * draw[c]
         draw[i] = rest / work[i, i]
-    for i in range(d):
-        draw[i] = mean[i] + daring * draw[i]
+
+
+# before each rating (and each silence that counts, y = 0): r its intercept, ŷ = m·x, ȳ = rT/W the usual one;
+# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r²
+@njit("void(float64[::1], float32[::1], float64, float64[::1])", cache=True)
+def _foretell(scalars, x, y, mean):
+    d = x.shape[0]
+    r = np.float64(x[d - 1])
+    if scalars[5] > 0.0:
+        usual = r * scalars[4] / scalars[5]
+        told = -usual
+        for i in range(d):
+            told += mean[i] * x[i]
+        scalars[2] = REMEMBERS * scalars[2] + (y - usual) * told
+        scalars[3] = REMEMBERS * scalars[3] + told * told
+    scalars[4] = REMEMBERS * scalars[4] + r * y
+    scalars[5] = REMEMBERS * scalars[5] + r * r

@@ -15,7 +15,7 @@ from tests.instrument.rig import MS, Scripted
 LIKED = (3, 4)  # semitones: a third up
 RATINGS = 150
 AFTER_S = 120
-SEEDS = range(6)
+SEEDS = range(12)
 
 
 def melody(sent, last):
@@ -34,7 +34,8 @@ def share(intervals):
 
 
 def evening(seed, likes):
-    """The share of the liked interval in two minutes after 150 presses, each 0.3 to 1.2 s late."""
+    """The share of the liked interval in two minutes after 150 presses, each 0.3 to 1.2 s late, when nothing more is
+    tried out."""
     p = Performance(Settings(role="solo", seed=seed))
     rng = random.Random(seed)
     t, last, presses, given = 0, (-(10**12), 0), [], 0
@@ -46,6 +47,7 @@ def evening(seed, likes):
             presses.remove(press)
             p.rate(press, 1.0, t)
             given += 1
+    p.command(t, "adventure", 0.0)
     return share(melody(p.advance(t + AFTER_S * 1000 * MS), last)[0])
 
 
@@ -56,8 +58,8 @@ def test_the_liked_interval_wins():
     )
     liked = [evening(seed, lambda interval, rng: interval in LIKED) for seed in SEEDS]
     shuffled = [evening(seed, lambda interval, rng: rng.random() < start) for seed in SEEDS]
-    assert fmean(liked) > 2.0 * start
-    assert min(liked) > 1.2 * start
+    assert fmean(liked) > 5.0 * start
+    assert min(liked) > 3.0 * start
     assert fmean(shuffled) < 1.4 * start
 
 

@@ -7,11 +7,27 @@ from hypothesis import strategies as st
 
 from livecomposer import Performance, Settings
 from livecomposer.agents.kernels import plan_sweeps
+from livecomposer.agents.prior import load_prior
+from livecomposer.music import context
+from livecomposer.music.actions import N_LENGTHS
 from livecomposer.music.context import HEADS
 from livecomposer.music.env import Stage
+from livecomposer.music.metre import parse_metre
 from livecomposer.ratings import features, taste
-from livecomposer.ratings.features import N_FEATURES, N_OF, TABLES, TRENDS, WORDS
-from livecomposer.ratings.taste import KEEPS, N_BASIS, N_X, ROOM, SILENT, TAU, UNDO, Taste
+from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS
+from livecomposer.ratings.taste import (
+    FARTHEST,
+    KEEPS,
+    N_BASIS,
+    N_X,
+    ROOM,
+    SILENT,
+    TAU,
+    TRUST,
+    TRUSTED,
+    UNDO,
+    Taste,
+)
 from tests.music.naive import walk
 
 MS = 1_000_000
@@ -54,7 +70,50 @@ def test_the_posterior_is_that_of_plain_linear_algebra():
     mean = np.linalg.solve(precision, product / spread[-1])
     np.testing.assert_allclose(t._mu, mean, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(t._var, np.diag(np.linalg.inv(precision)), rtol=1e-7)
-    np.testing.assert_allclose(t.weights, mean[:N_BASIS] @ t._basis, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(t.weights, t.trust * mean[:N_BASIS] @ centred(t), rtol=1e-7, atol=1e-9)
+
+
+def centred(t):
+    """The basis less what a usual entry of each table has of it."""
+    found, at = t._basis.copy(), 0
+    for size in (len(entries) for tables in TABLES for entries in tables.values()):
+        found[:, at : at + size] -= found[:, at : at + size] @ t.seen[at : at + size, None]
+        at += size
+    return found
+
+
+def test_what_foretells_no_rating_is_not_played_for():
+    """Told before each rating by what had been learnt then, beside the mean of those before it."""
+    for values, low, high in ((None, 0.95, 1.0), (np.random.default_rng(5).choice([-1.0, 1.0], 100), 0.0, 0.4)):
+        t, (x, y) = Taste(SEEN, 1), drawn(100)
+        t.explore(0.0)
+        y = y if values is None else values
+        together = alone = level = weight = 0.0
+        for i in range(100):
+            if i:
+                usual = level / weight
+                told = t._mu @ x[i].astype(float) - usual
+                together, alone = 0.95 * together + (y[i] - usual) * told, 0.95 * alone + told**2
+            level, weight = 0.95 * level + y[i], 0.95 * weight + 1.0
+            t.rate(i, float(y[i]), x[i])
+        trust = float(np.clip(TRUSTED * (together + TRUST) / (alone + TRUST), 0.0, 1.0))
+        assert t.trust == pytest.approx(trust, abs=1e-9) and low <= trust <= high
+        np.testing.assert_allclose(t.mean, trust * t._mu[:N_BASIS] @ centred(t), rtol=1e-6, atol=1e-9)
+
+
+def test_who_always_says_yes_at_random_is_not_followed_and_who_means_it_is():
+    """Both press one way only; what the one is silent about is no different from what they press for."""
+    rng = np.random.default_rng(2)
+    trust = []
+    for meant in (True, False):
+        t = Taste(SEEN, 1)
+        for i in range(60):
+            x, silent = drawn(2, int(rng.integers(1 << 30)))[0]
+            if meant:
+                x[3], silent[3] = 1.5, -0.5
+            t.rate(i, 1.0, x, silent)
+        trust.append(t.trust)
+    assert trust[0] > 0.9 and trust[1] < 0.4
 
 
 def test_two_likings_are_found_among_all_features():
@@ -70,6 +129,42 @@ def test_ratings_without_a_taste_leave_little():
         t.rate(i, float(values[i]), x[i])
     known, _, _ = taught(100)
     assert np.abs(t._mu[:-1]).max() < 0.6 * np.abs(known._mu[:-1]).max()
+
+
+def test_a_rest_that_goes_on_is_worth_what_is_usual():
+    """It has no features, and the usual entry of each table is worth nothing."""
+    t, (x, y) = Taste(load_prior("shipped").seen(), 1), drawn(60)
+    for i in range(60):
+        t.rate(i, float(y[i]), x[i])
+    of = slice(0, len(RHYTHM_FEATURES["length"]))
+    assert t.mean[of].any() and t.mean[of] @ t.seen[of] == pytest.approx(0.0, abs=1e-6)
+    own, world = context.new_own(), context.new_world(parse_metre("4/4"), 48, 84)
+    rows = np.zeros(3, dtype=np.int64)
+    for last, none in ((N_LENGTHS, True), (0, False)):
+        own[context.LAST_RHYTHM] = last
+        features.rhythm_features(own, world, N_LENGTHS + 1, rows)
+        assert (rows < 0).all() == none
+    mine, nothing = np.array([1, 9, 14]), np.zeros(0, dtype=np.int64)
+    alone = t.features_of([(0, 1.0, mine)])
+    np.testing.assert_array_equal(t.features_of([(0, 1.0, mine), (0, 3.0, nothing)]), alone)
+
+
+def test_few_features_are_tried_boldly():
+    t, _, _ = taught(3)
+    found = []
+    for _ in range(200):
+        t.redraw()
+        found.append(np.abs(t._z))
+    assert np.median(found) < 0.9 and np.quantile(found, 0.98) > 4.0 and np.max(found) <= FARTHEST
+
+
+def test_what_is_tried_becomes_less():
+    early, late = (taught(n)[0] for n in (3, 120))
+    for t in (early, late):
+        t._z[:] = 1.0
+        t._settle()
+    ahead = [np.abs(t.weights - t.mean).sum() for t in (early, late)]
+    assert ahead[1] < 0.5 * ahead[0]
 
 
 def test_before_any_rating_nothing_is_tried():
@@ -185,8 +280,9 @@ def test_one_feature_of_each_table_is_active():
         features.rhythm_features(own, world, looks % 14, kinds[0])
         features.melody_features(own, world, ladder, 7, kinds[1])
         features.harmony_features(world, ladder, 60 + looks % 12, looks % 14, kinds[2])
+        goes_on = looks % 14 >= N_LENGTHS and N_LENGTHS <= own[context.LAST_RHYTHM] < 14
         for table, row in enumerate(np.concatenate(kinds)):
-            assert bounds[table] <= row < bounds[table + 1]
+            assert row == -1 if goes_on and table < 3 else bounds[table] <= row < bounds[table + 1]
         looks += 1
     assert looks == 300
 
