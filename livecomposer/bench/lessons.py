@@ -6,7 +6,7 @@ they are made, taken up to 50 ms later.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from livecomposer.bench.listeners import (
     hear_notes,
     standardised,
 )
+from livecomposer.instrument.pairs import ASKED
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import COMMANDS
 from livecomposer.music.theory import parse_key
@@ -188,23 +189,23 @@ def teach(
 def compare(p: Performance, listener: Listener, counts: Sequence[int]) -> Lesson:
     """Answer A/B pairs instead; there is an answer for each count.
 
-    The listener takes the first two stretches of notes for the pair that have a silence behind them.
+    Of each pair the listener hears what was sent from where the instrument said that a phrase begins.
     """
     lesson = Lesson()
-    instrument: Any = p  # which pairs it can play, CAN_COMPARE says
     now = 0
     while now < LIMIT_S * S and len(lesson.presses) < counts[-1]:
-        instrument.command(now, "ab")
-        pair: list[list[Sent]] = []
-        asked, begun = now, len(lesson.sent)
-        while len(pair) < 2 and now < asked + PAIR_S * S:
+        p.command(now, "ab")
+        asked = now
+        while p.pairs.state != ASKED and now < asked + PAIR_S * S:
             now += POLL_NS
             _listen(p, listener, lesson, now)
-            pair = stretches(lesson.sent[begun:], now)
-        if len(pair) < 2:
+        if p.pairs.state != ASKED:
             break
-        answer = listener.prefers(*pair[:2])
-        instrument.prefer(now, answer)
+        (first, _), (second, end) = p.pairs.spans
+        at = [p.transport.ns_at(tick) - BEAT_NS // 8 for tick in (first, second, end)]
+        pair = [[s for s in lesson.sent if a <= s[0] < b] for a, b in zip(at, (at[1], NEVER), strict=False)]
+        answer = listener.prefers(*pair)
+        p.prefer(now, answer)
         lesson.presses.append((now, {"a": -1.0, "b": 1.0}.get(answer, 0.0)))
         if len(lesson.presses) in counts:
             _keep(p, lesson, len(lesson.presses))

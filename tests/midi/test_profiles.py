@@ -137,7 +137,7 @@ def test_a_knob_without_a_range_takes_its_role_s_own():
 
 def test_the_roles_are_a_closed_list():
     assert " ".join(sorted(CONTROL_ROLES)) == (
-        "adventure click end held key_next level mute outside panic rate rate_down rate_up role tap tempo undo"
+        "ab ab_a ab_b ab_none adventure click end held key_next level mute outside panic rate rate_down rate_up role tap tempo undo"
     )
 
 
