@@ -15,8 +15,6 @@ from livecomposer.bench.listeners import (
     FULL,
     NEVER,
     ON,
-    PHRASE_NOTES,
-    PHRASE_REST,
     Ear,
     Heard,
     Listener,
@@ -201,10 +199,11 @@ def compare(p: Performance, listener: Listener, counts: Sequence[int]) -> Lesson
             _listen(p, listener, lesson, now)
         if p.pairs.state != ASKED:
             break
-        (first, _), (second, end) = p.pairs.spans
-        at = [p.transport.ns_at(tick) - BEAT_NS // 8 for tick in (first, second, end)]
-        pair = [[s for s in lesson.sent if a <= s[0] < b] for a, b in zip(at, (at[1], NEVER), strict=False)]
-        answer = listener.prefers(*pair)
+        first, second = (p.transport.ns_at(start) for start, _ in p.pairs.spans)
+        answer = listener.prefers(
+            [message for message in lesson.sent if first <= message[0] < second],
+            [message for message in lesson.sent if second <= message[0]],
+        )
         p.prefer(now, answer)
         lesson.presses.append((now, {"a": -1.0, "b": 1.0}.get(answer, 0.0)))
         if len(lesson.presses) in counts:
@@ -242,21 +241,6 @@ def oracle(taste: Taste, seed: int, ratings: int, rests: bool = False) -> bytes:
             judged += 1
         p.learning.plan()
     return p.snapshot()
-
-
-def stretches(sent: Sequence[Sent], now_ns: int) -> list[list[Sent]]:
-    """Messages cut where nothing sounds for ``PHRASE_REST`` beats; only those of ``PHRASE_NOTES`` notes or more."""
-    found: list[list[Sent]] = []
-    current: list[Sent] = []
-    ear = Ear(BEAT_NS, 0)
-    rest = round(PHRASE_REST * BEAT_NS)
-    for t_ns, msg in (*sent, (now_ns, b"\0")):
-        if current and not ear.sounding and t_ns - ear.quiet_ns >= rest:
-            found.append(current)
-            current = []
-        ear.hear(t_ns, msg)
-        current.append((t_ns, msg))
-    return [stretch for stretch in found if len(hear_notes(stretch, BEAT_NS, 0)) >= PHRASE_NOTES]
 
 
 def stayed(awaited: Sequence[tuple[int, int]], sent: Iterable[Sent]) -> tuple[int, int]:
