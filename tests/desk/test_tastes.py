@@ -23,7 +23,7 @@ from livecomposer.desk.pairs import wilson as wilson_interval
 from livecomposer.desk.portrait import Portrait, bar, chances, doubts, likeness, statements
 from livecomposer.errors import PortLost, TasteError
 from livecomposer.ratings.features import NAMES, TABLES, WORDS
-from livecomposer.ratings.taste import Effect
+from livecomposer.ratings.taste import N_X, Effect
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FALLING_THIRDS = WORDS.index("falling thirds")
@@ -775,6 +775,25 @@ def test_the_phrases(taught):
     np.testing.assert_array_equal(twin["taste.x"], mine["taste.x"])
     assert sorted(twin["taste.y"]) == sorted(mine["taste.y"])
     assert twin["taste.y"].tolist() != mine["taste.y"].tolist()
+
+
+def test_the_twin_has_the_same_answers_in_another_order():
+    p = Performance(Settings(role="solo", seed=0))
+    mine, rng = p.learning.taste, np.random.default_rng(1)
+    rate(mine, 10, likes_falling_thirds, 0)
+    for i in range(12):
+        a, b = rng.standard_normal((2, N_X)).astype(np.float32)
+        a[-1] = b[-1] = 1.0
+        mine.prefer(100 + i, ("a", "b", "neither")[i % 3], a, b)
+    twin = unpack(blind.twin(mine, Settings(role="solo", seed=0), 3))[0]
+    state = mine.state()
+    np.testing.assert_array_equal(twin["taste.x"], state["x"])
+    assert sorted(twin["taste.y"][:10]) == sorted(state["y"][:10])
+    said, again = np.sign(state["y"][10:22]), np.sign(twin["taste.y"][10:22])
+    assert sorted(said) == sorted(again) != again.tolist() != said.tolist()
+    found = tastes.understand(p.snapshot(), "here")
+    assert found.counts == {"ratings": 10, "likes": int((state["y"][:10] > 0).sum()),
+                            "dislikes": int((state["y"][:10] < 0).sum()), "pairs": 12}  # fmt: skip
 
 
 def test_a_simulated_listener_of_that_taste_prefers_it(run, keep, taught):

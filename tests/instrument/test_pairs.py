@@ -14,6 +14,7 @@ from livecomposer.instrument.records import blob_at, unpack
 from livecomposer.instrument.replay import replay
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.instrument.roles import CALL, LISTEN, PLAY
+from livecomposer.midi.profiles import Control, Profile
 from tests.instrument.rig import BAR, BEAT, MS, QUARTER, heard, keys, onsets, performance, unfinished, words
 
 CAPACITY = 1 << 14
@@ -384,6 +385,17 @@ def test_another_answer_is_refused(answer):
     with pytest.raises(SettingsError, match="is not one of a, b, neither"):
         p.prefer(p.now_ns, answer)
     assert p.pairs.state == ASKED
+
+
+def test_controls_ask_and_answer():
+    controls = tuple(Control("note_on", 9, 36 + i, role) for i, role in enumerate(("ab", "ab_a", "ab_b", "ab_none")))
+    p = Performance(Settings(role="solo", tempo=120.0, seed=7), profile=Profile("X", "pads", ("X",), controls=controls))
+    for ms, note in ((ASK, 36), (OVER, 38)):
+        p.advance(ms * MS)
+        p.receive(ms * MS, bytes((0x99, note, 100)))
+        p.receive((ms + 50) * MS, bytes((0x89, note, 0)))
+    assert (p.learning.taste.n, p.learning.taste.state()["y"][0] < 0) == (1, True)
+    assert p.notes_in == 0
 
 
 # ---- undo and replay -----------------------------------------------------------------------------------------------
