@@ -17,9 +17,9 @@ from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
-PAIR_DARING, OPPOSITE = 1.4, 1
-PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
+PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases must differ to tell anything
+PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 
 
 class Job(NamedTuple):
@@ -178,7 +178,7 @@ class Learning:
         """Draw for a phrase of a pair: the opposite of another draw, if there is one."""
         if self.taste is not None:
             self.taste.explore(PAIR_DARING * self._adventure, always=True)
-            self.taste.redraw(None if against is None or not OPPOSITE else -against)
+            self.taste.redraw(None if against is None else -against)
             self._work()
 
     def keep_draw(self, draw: np.ndarray | None) -> None:

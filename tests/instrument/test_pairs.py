@@ -1,5 +1,6 @@
 """A/B pairs: what is played and when, what each answer does, what ends a pair, and that undo and replay are exact."""
 
+import random
 from itertools import chain
 
 import numpy as np
@@ -242,14 +243,14 @@ def test_a_rating_between_the_phrases_is_about_the_first():
     assert unpack(rating)[4] == p.pairs._phrases[0].number
 
 
-@pytest.mark.parametrize("value", [-1.0, 1.0])
-def test_a_pair_is_heard_out_whatever_is_rated(value):
-    p, plain = performance("solo"), performance("solo")
-    for each in (p, plain):
-        at(each, ASK, "ab")
-        each.advance((ONE + 700) * MS)
-    p.rate((ONE + 700) * MS, value)
-    assert heard(p, OVER) == heard(plain, OVER)
+def test_a_dislike_cuts_nothing_of_what_is_planned_of_a_pair():
+    p, _ = with_ring()
+    at(p, ASK, "ab")
+    p.advance((ONE + 200) * MS)
+    planned = list(p.line.events)
+    p.rate((ONE + 200) * MS, -1.0)
+    assert planned
+    assert [id(event) for event in p.line.events] == [id(event) for event in planned]
 
 
 # ---- answer --------------------------------------------------------------------------------------------------------
@@ -447,6 +448,59 @@ def test_pairs_replay_byte_for_byte(role, second):
     sent += p.advance(p.now_ns)
     assert p.learning.taste.n == 1
     assert replay(reader.read(CAPACITY)) == sent
+
+
+class Later:
+    """A learner that keeps its jobs until somebody runs them."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, job):
+        self.jobs.append(job)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_in_pairs_replays_byte_for_byte(seed):
+    rng, learner = random.Random(seed), Later()
+    buffer = memoryview(bytearray(size_of(CAPACITY)))
+    p = Performance(
+        Settings(role=("solo", "answer")[seed % 2], tempo=240.0, seed=seed, trade_bars=seed // 4),
+        ring=RingWriter(buffer, CAPACITY), learner=learner,
+    )  # fmt: skip
+    reader, records, sent = RingReader(buffer), [], []
+    for _ in range(25):
+        what = ["ab"] if p.turns.role == "solo" or rng.random() < 0.6 else ["key", "pause", "pause", "ab"]
+        what += rng.choices(
+            ("undo", "rate", "key", "late", "tempo", "end", "ab", "job", "pause"), k=rng.choice((0, 0, 1, 2))
+        )
+        what += ["job", "pause", "job", "pause", "job", rng.choice(("ab_a", "ab_b", "ab_none")), "job"]
+        for name in what:
+            t = p.now_ns + rng.choice((10, 400, 900)) * MS + rng.randrange(1000)
+            if name == "rate":
+                p.rate(t, rng.uniform(-1, 1))
+            elif name == "key":
+                p.receive(t, b"\x90\x3c\x50")
+                p.receive(t + 400 * MS, b"\x80\x3c\x40")
+            elif name == "job":
+                while learner.jobs:
+                    job = learner.jobs.pop(0)
+                    p.adopt(t, job.number, job.run())
+            elif name == "late":
+                p.late(t)
+            elif name == "pause":
+                sent += p.advance(t + 2500 * MS)
+            else:
+                p.command(t, name, rng.uniform(180, 300) if name == "tempo" else None)
+            records += reader.read(CAPACITY)
+    t = p.now_ns
+    p.release(t + 1000 * MS)
+    sent += p.advance(p.now_ns)
+    records += reader.read(CAPACITY)
+    assert reader.lost == 0
+    assert replay(records) == sent
+    assert unfinished(sent) == []
+    assert sum(record.kind == Kind.ANSWER for record in records) >= 2
 
 
 def test_advancing_in_pieces_changes_nothing():

@@ -186,6 +186,9 @@ def test_an_answer_leaves_the_difference_where_the_probit_does(answer, known):
     assert after @ d == pytest.approx(expected, rel=1e-4)
     assert d @ posterior @ d == pytest.approx(variance, rel=1e-4)
     assert np.sign(y) == sign
+    if not known:  # nothing to forget: the sums are of it alone
+        np.testing.assert_allclose(t._sums[0], np.outer(k * d, k * d), rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(t._sums[1], k * k * y * d, rtol=1e-5, atol=1e-9)
 
 
 def covariance(t):
