@@ -6,7 +6,7 @@ they are made, taken up to 50 ms later.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,8 +15,6 @@ from livecomposer.bench.listeners import (
     FULL,
     NEVER,
     ON,
-    PHRASE_NOTES,
-    PHRASE_REST,
     Ear,
     Heard,
     Listener,
@@ -25,6 +23,7 @@ from livecomposer.bench.listeners import (
     hear_notes,
     standardised,
 )
+from livecomposer.instrument.pairs import ASKED
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import COMMANDS
 from livecomposer.music.theory import parse_key
@@ -188,23 +187,24 @@ def teach(
 def compare(p: Performance, listener: Listener, counts: Sequence[int]) -> Lesson:
     """Answer A/B pairs instead; there is an answer for each count.
 
-    The listener takes the first two stretches of notes for the pair that have a silence behind them.
+    Of each pair the listener hears what was sent from where the instrument said that a phrase begins.
     """
     lesson = Lesson()
-    instrument: Any = p  # which pairs it can play, CAN_COMPARE says
     now = 0
     while now < LIMIT_S * S and len(lesson.presses) < counts[-1]:
-        instrument.command(now, "ab")
-        pair: list[list[Sent]] = []
-        asked, begun = now, len(lesson.sent)
-        while len(pair) < 2 and now < asked + PAIR_S * S:
+        p.command(now, "ab")
+        asked = now
+        while p.pairs.state != ASKED and now < asked + PAIR_S * S:
             now += POLL_NS
             _listen(p, listener, lesson, now)
-            pair = stretches(lesson.sent[begun:], now)
-        if len(pair) < 2:
+        if p.pairs.state != ASKED:
             break
-        answer = listener.prefers(*pair[:2])
-        instrument.prefer(now, answer)
+        first, second = (p.transport.ns_at(start) for start, _ in p.pairs.spans)
+        answer = listener.prefers(
+            [message for message in lesson.sent if first <= message[0] < second],
+            [message for message in lesson.sent if second <= message[0]],
+        )
+        p.prefer(now, answer)
         lesson.presses.append((now, {"a": -1.0, "b": 1.0}.get(answer, 0.0)))
         if len(lesson.presses) in counts:
             _keep(p, lesson, len(lesson.presses))
@@ -241,21 +241,6 @@ def oracle(taste: Taste, seed: int, ratings: int, rests: bool = False) -> bytes:
             judged += 1
         p.learning.plan()
     return p.snapshot()
-
-
-def stretches(sent: Sequence[Sent], now_ns: int) -> list[list[Sent]]:
-    """Messages cut where nothing sounds for ``PHRASE_REST`` beats; only those of ``PHRASE_NOTES`` notes or more."""
-    found: list[list[Sent]] = []
-    current: list[Sent] = []
-    ear = Ear(BEAT_NS, 0)
-    rest = round(PHRASE_REST * BEAT_NS)
-    for t_ns, msg in (*sent, (now_ns, b"\0")):
-        if current and not ear.sounding and t_ns - ear.quiet_ns >= rest:
-            found.append(current)
-            current = []
-        ear.hear(t_ns, msg)
-        current.append((t_ns, msg))
-    return [stretch for stretch in found if len(hear_notes(stretch, BEAT_NS, 0)) >= PHRASE_NOTES]
 
 
 def stayed(awaited: Sequence[tuple[int, int]], sent: Iterable[Sent]) -> tuple[int, int]:

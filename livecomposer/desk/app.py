@@ -203,9 +203,11 @@ class Desk:
     def _commanded(self, name: str, value: float | str | None) -> None:
         """Say what a key or control has done, where the status line does not show it."""
         if name == "undo":
-            self.screen.say("Took the last rating back." if self.kept.ratings else "There is no rating to take back.")
-            self.kept.undo()
-            self.state.ratings = len(self.kept.ratings)
+            gone = self.kept.undo()
+            what = "answer" if isinstance(gone, str) else "rating"
+            self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
+            self.state.pairs = self.kept.pairs
+            self.state.ratings = len(self.kept.ratings) - self.state.pairs
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
 
@@ -380,7 +382,7 @@ class Desk:
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
-        if self.state.ratings:
+        if self.state.ratings or self.state.pairs:
             self._save()
             if self._saved and self.saving:
                 self.screen.say(f"What it has learnt is kept in {self.taste}.")

@@ -67,16 +67,23 @@ class Players:
 
 
 def twin(taste: "Taste", settings: Settings, seed: int) -> bytes:
-    """The model file of a taste that was rated as often, about the same music, with the values in another order."""
+    """The model file of a taste that was rated as often, about the same music, with the values in another order: those
+    of ratings among ratings, answers to pairs among answers."""
     from livecomposer.instrument.performance import Performance
 
     state, n = taste.state(), taste.n
     p = Performance(settings)
     other = p.learning.taste
     assert other is not None  # dyna-q has one
-    values = np.random.default_rng([seed, n]).permutation(state["y"][:n])
-    for t_ns, value, about in zip(state["t"][:n], values, state["x"][:n], strict=True):
-        other.rate(int(t_ns), float(value), about)
+    rng, values, pairs = np.random.default_rng([seed, n]), state["y"][:n].copy(), taste.compared
+    for kind in (~pairs, pairs):
+        values[kind] = rng.permutation(values[kind])
+    for t_ns, value, about, pair in zip(state["t"][:n], values, state["x"][:n], pairs, strict=True):
+        if pair:
+            answer = "a" if value > 0 else "b" if value < 0 else "neither"
+            other.prefer(int(t_ns), answer, about, np.zeros_like(about))
+        else:
+            other.rate(int(t_ns), float(value), about)
     return p.snapshot()
 
 

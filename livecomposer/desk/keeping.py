@@ -10,6 +10,8 @@ from livecomposer.midi.messages import is_channel_message
 from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
 
+PAIR_MARKS = {"a": "pair: the first", "b": "pair: the second", "neither": "pair: neither"}
+
 
 class Kept:
     """Both parts of one run; times in seconds from ``start_ns``, the performance's beginning."""
@@ -20,7 +22,7 @@ class Kept:
         self.player: list[tuple[float, bytes]] = []
         self.agent: list[tuple[float, bytes]] = []
         self.sounded: list[tuple[float, bytes]] = []
-        self.ratings: list[tuple[float, float]] = []
+        self.ratings: list[tuple[float, float | str]] = []  # and what was said of pairs
         self.tempi: list[tuple[float, float]] = []
         self._thru = thru
         self._started = False
@@ -40,6 +42,8 @@ class Kept:
         elif record.kind == Kind.RATING:
             t_pressed, _, _, value, _ = unpack(record)
             self.ratings.append(((t_pressed - self.start_ns) * 1e-9, value))
+        elif record.kind == Kind.ANSWER:
+            self.ratings.append(((record.t_ns - self.start_ns) * 1e-9, PAIR_MARKS[unpack(record)[1]]))
         elif record.kind == Kind.BEAT:
             _, tempo, *_ = unpack(record)
             if not self.tempi or abs(self.tempi[-1][1] - tempo) > 0.01:
@@ -63,9 +67,14 @@ class Kept:
         else:
             assert by == BY_CLICK  # heard, but nobody's part
 
-    def undo(self) -> None:
-        """The last rating has been taken back."""
-        del self.ratings[-1:]
+    @property
+    def pairs(self) -> int:
+        """Pairs that have been answered."""
+        return sum(isinstance(value, str) for _, value in self.ratings)
+
+    def undo(self) -> float | str | None:
+        """The last rating or answer has been taken back; returns it, None if there was none."""
+        return self.ratings.pop()[1] if self.ratings else None
 
     def export(self, path: str) -> None:
         """Write both parts as a standard MIDI file. Raises StoreError."""

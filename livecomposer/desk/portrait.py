@@ -40,6 +40,7 @@ class Portrait(NamedTuple):
     ratings: int
     likes: int
     dislikes: int
+    pairs: int
     stated: "list[Effect]"
     unsure: "list[Effect]"
     effects: "list[Effect]"
@@ -50,39 +51,51 @@ def draw(name: str, taste: "Taste") -> Portrait:
     from livecomposer.ratings.features import trend_basis
 
     state, n = taste.state(), taste.n
-    values, effects = state["y"][:n], taste.effects()
+    effects, pairs = taste.effects(), taste.compared
+    values = np.where(pairs, np.sign(state["y"][:n]), state["y"][:n])
+    rated = values[~pairs]
     about = state["x"][:n, : len(effects)].astype(np.float64)
     stated: list[Effect] = []
     unsure: list[Effect] = []
     if n >= LEAST_RATINGS:
         alike = likeness(about, trend_basis(), taste.seen)
-        kept = statements(effects, chances(about, values), alike)
+        kept = statements(effects, chances(about, values, pairs), alike)
         stated = [effects[i] for i in kept]
         unsure = [effects[i] for i in doubts(effects, kept, alike, taste.seen)]
-    return Portrait(name, n, int((values > 0).sum()), int((values < 0).sum()), stated, unsure, effects)
+    likes, dislikes = int((rated > 0).sum()), int((rated < 0).sum())
+    return Portrait(name, len(rated), likes, dislikes, n - len(rated), stated, unsure, effects)
 
 
-def chances(about: np.ndarray, values: np.ndarray) -> np.ndarray:
+def chances(about: np.ndarray, values: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
     """How often chance alone makes the most striking of all things go with the ratings as strongly as each does.
+
+    Ratings are shuffled among ratings, answers among answers.
 
     Parameters
     ----------
     about : float64[n, things]
         How much of each thing was in what each rating reached.
     values : float64[n]
-        The ratings.
+        The ratings; of an answer 1, -1 or 0 for neither.
+    pairs : bool[n], optional
+        Which of them are answers (about the difference of two phrases); None: none.
 
     Returns
     -------
     float64[things]
         From 1 / (SHUFFLES + 1) to 1.
     """
-    n, columns, rated = len(values), _standard(about), _standard(values[:, None])[:, 0]
+    n = len(values)
+    compared = np.zeros(n, dtype=bool) if pairs is None else pairs
+    kinds = [kind for kind in (~compared, compared) if kind.any()]
+    columns = np.concatenate([_standard(about[kind]) for kind in kinds])
+    groups = [_standard(values[kind, None])[:, 0] for kind in kinds]
+    rated = np.concatenate(groups)
     found = np.abs(columns.T @ rated) / n
     if not rated.any():
         return np.ones(about.shape[1])
     rng = np.random.default_rng(0)
-    shuffled = rng.permuted(np.tile(rated, (SHUFFLES, 1)), axis=1)
+    shuffled = np.hstack([rng.permuted(np.tile(group, (SHUFFLES, 1)), axis=1) for group in groups])
     most = np.sort(np.abs(shuffled @ columns / n).max(axis=1))
     reached = SHUFFLES - np.searchsorted(most, found - 1e-12)
     return (1.0 + reached) / (SHUFFLES + 1.0)
@@ -150,13 +163,13 @@ def doubts(effects: "Sequence[Effect]", stated: Sequence[int], alike: np.ndarray
 
 def lines(drawn: Portrait) -> list[str]:
     """The portrait as text."""
-    if drawn.ratings == 0:
+    n = drawn.ratings + drawn.pairs
+    if n == 0:
         return [f"{drawn.name}: no ratings yet. Play, and rate what you hear."]
-    told = (
-        f"{drawn.name}: {_count(drawn.ratings, 'rating')} "
-        f"({_count(drawn.likes, 'like')}, {_count(drawn.dislikes, 'dislike')})"
-    )
-    if drawn.ratings < LEAST_RATINGS:
+    told = f"{_title(drawn)} ({_count(drawn.likes, 'like')}, {_count(drawn.dislikes, 'dislike')})"
+    if drawn.pairs:
+        told = f"{told}, {_count(drawn.pairs, 'pair')}" if drawn.ratings else _title(drawn)
+    if n < LEAST_RATINGS:
         return [f"{told}. That is too few to say anything of it: {LEAST_RATINGS} are the least."]
     if not drawn.stated:
         why = " All ratings point one way: rate also what you do not like." if _one_sided(drawn) else ""
@@ -185,6 +198,7 @@ def report(drawn: Portrait) -> dict[str, Any]:
     """The portrait for programs, as README says."""
     return {
         "name": drawn.name, "ratings": drawn.ratings, "likes": drawn.likes, "dislikes": drawn.dislikes,
+        "pairs": drawn.pairs,
         "statements": [{"says": verb(effect), **_facts(effect)} for effect in drawn.stated],
         "unsure": [effect.words for effect in drawn.unsure],
         "effects": [_facts(effect) for effect in drawn.effects],
@@ -246,7 +260,7 @@ def plot(drawn: Portrait, path: Path) -> None:
     axes.set_xlabel("← liked less than usual      ratings      liked more than usual →", color=faint, fontsize=9.5)
     if not rows:
         axes.text(0, 0, "too few ratings to say anything", color=faint, ha="center", va="center", fontsize=12)
-    title = f"{drawn.name}: {_count(drawn.ratings, 'rating')}"
+    title = _title(drawn) + (f", {_count(drawn.pairs, 'pair')}" if drawn.ratings and drawn.pairs else "")
     note = "bars: worth; lines: 95 %; in brackets: ratings about it; grey: not sure yet"
     axes.set_title(title, color=ink, fontsize=14, loc="left", pad=22)
     axes.text(0, 1.0, note, transform=axes.transAxes, color=faint, fontsize=9, va="bottom")
@@ -270,7 +284,13 @@ def _surety(effect: "Effect") -> float:
 
 
 def _one_sided(drawn: Portrait) -> bool:
-    return drawn.ratings in (drawn.likes, drawn.dislikes)
+    return not drawn.pairs and drawn.ratings in (drawn.likes, drawn.dislikes)
+
+
+def _title(drawn: Portrait) -> str:
+    """How many ratings there are, or if there are none of them, pairs."""
+    only_pairs = drawn.pairs and not drawn.ratings
+    return f"{drawn.name}: {_count(drawn.pairs, 'pair') if only_pairs else _count(drawn.ratings, 'rating')}"
 
 
 def _facts(effect: "Effect") -> dict[str, Any]:

@@ -39,6 +39,7 @@ class State:
     flags: int = 0
     notes: int = 0
     ratings: int = 0
+    pairs: int = 0
     last_rating: float = 0.0
     p50_ms: float = 0.0
     p99_ms: float = 0.0
@@ -62,6 +63,8 @@ class State:
         elif record.kind == Kind.RATING:
             self.ratings += 1
             self.last_rating = unpack(record)[3]
+        elif record.kind == Kind.ANSWER:
+            self.pairs += 1
 
 
 class Screen:
@@ -118,12 +121,13 @@ class Screen:
             if state.flags & flag
         )
         sign = "" if not state.ratings else (" ▲" if state.last_rating > 0 else " ▼")
+        pairs = f" pairs {state.pairs}" if state.pairs else ""
         sound = state.p50_ms + self.sound_ms
         warning = " SLOW: use a smaller audio buffer" if sound > SLOW_MS else ""
         heard = f" key→sound {sound:.0f} ms{warning}" if self.sound_ms else ""
         return (
             f"{state.role}·{PHASES[state.phase]} {state.key} {state.tempo:.0f}·{state.beat} {learning}{marks} "
-            f"notes {state.notes} ratings {state.ratings}{sign} "
+            f"notes {state.notes} ratings {state.ratings}{sign}{pairs} "
             f"latency {state.p50_ms:.2f}/{state.p99_ms:.2f}/{state.max_ms:.2f} ms misses {state.misses}{heard} "
             f"{self.in_force}"
         )

@@ -23,7 +23,8 @@ from livecomposer.settings import Settings, collect, user_dir
 if TYPE_CHECKING:  # they load numba, and desk starts without it
     from livecomposer.ratings.taste import Taste
 
-LOG = ("taste.n", "taste.y")  # the arrays that say what was rated
+LOG = ("taste.n", "taste.y", "taste.x")  # the arrays that say what was rated
+COUNTS = ("ratings", "likes", "dislikes", "pairs")
 
 
 class Known(NamedTuple):
@@ -36,16 +37,19 @@ class Known(NamedTuple):
 
     @property
     def values(self) -> np.ndarray:
-        """The ratings that are remembered, float64[n] in -1..1."""
-        return np.zeros(0) if self.taste is None else self.taste.state()["y"][: self.taste.n]
+        """The ratings that are remembered, float64[n] in -1..1; answers to pairs are none."""
+        if self.taste is None:
+            return np.zeros(0)
+        return self.taste.state()["y"][: self.taste.n][~self.taste.compared]
 
     @property
     def counts(self) -> dict[str, int | None]:
-        """``ratings``, ``likes`` and ``dislikes``; None where none are remembered one by one."""
+        """``COUNTS``; None where none are remembered one by one."""
         if self.taste is None:
-            return {"ratings": None, "likes": None, "dislikes": None}
+            return dict.fromkeys(COUNTS)
         values = self.values
-        return {"ratings": len(values), "likes": int((values > 0).sum()), "dislikes": int((values < 0).sum())}
+        found = (len(values), int((values > 0).sum()), int((values < 0).sum()), self.taste.n - len(values))
+        return dict(zip(COUNTS, found, strict=True))
 
 
 def tastes_command(args: Namespace) -> int:
@@ -94,9 +98,10 @@ def understand(data: bytes, where: str, name: str = "") -> Known:
     if taste is None:
         unpack_agents(data, agent, agents, where)
         return Known(name, data, agent, None)
-    n, values = (arrays.get(part, np.zeros(0)) for part in LOG)
+    n, values, about = (arrays.get(part, np.zeros(0)) for part in LOG)
     odd = n.dtype == np.int64 and n.shape == (1,) and not 0 <= n[0] <= taste.state()["y"].size
-    odd = odd or (values.dtype == np.float64 and not (np.abs(values) <= 1.0).all())
+    if values.dtype == np.float64 and about.ndim == 2 and len(about) == len(values):
+        odd = odd or not (np.abs(values[about[:, -1] != 0.0]) <= 1.0).all()
     if odd:
         raise TasteError(f"{where} holds ratings that cannot be; it has not been used or changed")
     try:
@@ -180,16 +185,16 @@ def _list(args: Namespace) -> int:
         return 0
     print(f"Tastes in {folder}:")
     chosen = settings().taste
-    table = [["", "name", "agent", "ratings", "likes", "dislikes", "last rated", "size"]]
+    table = [["", "name", "agent", *COUNTS, "last rated", "size"]]
     for row in rows:
         if not row["problem"] and not row["set_aside"]:
-            counts = ["–" if row[key] is None else str(row[key]) for key in ("ratings", "likes", "dislikes")]
+            counts = ["–" if row[key] is None else str(row[key]) for key in COUNTS]
             mark = "*" if row["name"] == chosen else ""
             table.append([mark, row["name"], row["agent"], *counts, row["last_rated"][:16].replace("T", " "),
                           f"{row['bytes'] / 1000:.0f} kB"])  # fmt: skip
     widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
     for cells in table if len(table) > 1 else []:
-        aligned = [cell.ljust(w) if i in (0, 1, 2, 6) else cell.rjust(w)
+        aligned = [cell.ljust(w) if i in (0, 1, 2, 7) else cell.rjust(w)
                    for i, (cell, w) in enumerate(zip(cells, widths, strict=True))]  # fmt: skip
         print(f"{aligned[0]:<1} {'  '.join(aligned[1:])}".rstrip())
     for row in rows:
@@ -203,8 +208,8 @@ def _list(args: Namespace) -> int:
 def _row(path: Path) -> dict[str, Any]:
     """One taste as ``tastes --json`` shows it."""
     row: dict[str, Any] = {
-        "name": path.stem, "agent": None, "ratings": None, "likes": None, "dislikes": None, "last_rated": None,
-        "bytes": None, "set_aside": ASIDE in path.name, "problem": None,
+        "name": path.stem, "agent": None, **dict.fromkeys(COUNTS), "last_rated": None, "bytes": None,
+        "set_aside": ASIDE in path.name, "problem": None,
     }  # fmt: skip
     try:
         data = read(path)
@@ -313,8 +318,9 @@ def _import(args: Namespace) -> int:
         keep_time(aside, path)
     save_taste(path, data)
     keep_time(path, source)
-    n = found.counts["ratings"]
+    n, pairs = found.counts["ratings"], found.counts["pairs"]
     of = "" if n is None else f" of {n} rating{'' if n == 1 else 's'}"
+    of += f" and {pairs} pair{'' if pairs == 1 else 's'}" if pairs else ""
     print(f'Took in "{name}", a taste{of}. To play it: livecomposer play --taste {shlex.quote(name)}')
     if aside is not None:
         print(f"The one before is kept in {aside}.")

@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING
 
 from livecomposer.errors import SettingsError
-from livecomposer.instrument.records import BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS, SOURCES
+from livecomposer.instrument.records import ANSWERS, BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS, SOURCES
 from livecomposer.midi.profiles import Control
 from livecomposer.music.theory import Key, next_key
 from livecomposer.settings import ROLES, check
@@ -65,6 +65,7 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
     elif name == "mute":
         p.muted = not p.muted if value is None else bool(value)
         if p.muted:
+            p.pairs.drop(turn)
             p.part.cancel()
     elif name == "click":
         p.click = not p.click if value is None else bool(value)
@@ -83,6 +84,10 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.finish(turn)
     elif name == "undo":
         learning.undo()
+    elif name == "ab":
+        p.pairs.ask(turn, p.muted)
+    elif name in ANSWERS:
+        p.pairs.answer(turn, ANSWERS[name])
     elif name == "panic":
         p.panic()
     elif name == "in_lost":

@@ -18,6 +18,8 @@ from livecomposer.ratings.taste import Taste
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
 DARING = 3.0  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
+PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases must differ to tell anything
+PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 
 
 class Job(NamedTuple):
@@ -63,6 +65,7 @@ class Learning:
         self._recorder = recorder
         self._learner = learner
         self._given: deque[list[tuple[int, int, float]]] = deque(maxlen=REMEMBERED)  # rewards before each
+        self._adventure = 0.0
         self._jobs = 0
         self._in_flight = -1
         self._wanted = False
@@ -83,6 +86,7 @@ class Learning:
 
     def explore(self, adventure: float) -> None:
         """How much is tried that is not known to be liked, 0 (nothing) to 1."""
+        self._adventure = adventure
         for agent in self.agents:
             agent.explore(adventure)
         if self.taste is not None:
@@ -165,6 +169,51 @@ class Learning:
         if self.taste is not None and not self.held and self.taste.n:
             self.taste.redraw()
             self._work()
+
+    def draw(self) -> np.ndarray | None:
+        """What is tried just now, to come back to."""
+        return self.taste.draw() if self.taste is not None else None
+
+    def try_out(self, against: np.ndarray | None) -> None:
+        """Draw for a phrase of a pair: the opposite of another draw, if there is one."""
+        if self.taste is not None:
+            self.taste.explore(PAIR_DARING * self._adventure, always=True)
+            self.taste.redraw(None if against is None else -against)
+            self._work()
+
+    def keep_draw(self, draw: np.ndarray | None) -> None:
+        """A pair is over: go on with a draw, or (None) with another."""
+        if self.taste is not None:
+            self.taste.explore(DARING * self._adventure)
+            self.taste.redraw(draw)
+            self._work()
+
+    def prefer(self, turn_ns: int, answer: str, first: int, second: int) -> None:
+        """Learn from the answer to a pair: "a" (phrase ``first``), "b" (``second``) or "neither"."""
+        if self.held:
+            return
+        a, b = (self._steps_of(phrase) for phrase in (first, second))
+        if not a or not b:
+            return
+        if self.taste is None:
+            worth = PAIR_WORTH[answer]
+            self._given.append(self.credit.give(a, worth[0]) + self.credit.give(b, worth[1]))
+        else:
+            self._given.append([])
+            x_a, x_b = (self.taste.features_of(self._felt(steps)) for steps in (a, b))
+            self.taste.prefer(turn_ns, answer, x_a, x_b)
+        self._recorder.answer(turn_ns, self.ratings, answer, first, second)
+        self.ratings += 1
+        self._pressed_ns = max(int(table.t_ns[table.n - 1]) for table in self.steps if table.n)
+        self._work()
+
+    def _steps_of(self, phrase: int) -> list[tuple[int, int, float]]:
+        """All steps of a phrase, weighing the same, as ``Credit.reach`` gives them."""
+        return [
+            (head, table.first + int(i), 1.0)
+            for head, table in enumerate(self.steps)
+            for i in np.flatnonzero(table.phrase[: table.n] == phrase)
+        ]
 
     def _silence(self, reached: list[tuple[int, int, float]]) -> np.ndarray | None:
         """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it."""

@@ -46,6 +46,8 @@ class Part:
         Tick at which all stops, -1 if it is not to.
     waiting : Planned or None
         A note that is due and waits for the player to strike with it.
+    reply_ticks : int
+        How long the last reply is, 0 before the first.
     """
 
     def __init__(
@@ -58,6 +60,9 @@ class Part:
         self.pending = 0
         self.ending = -1
         self.waiting: Planned | None = None
+        self.reply_ticks = 0
+        self._called = 0  # the tick from which the reply took up its call, if it did
+        self._takes_up = False
         self._settings = settings
         self._channel = settings.agent_channel - 1
         self._bar_ticks = metre.bar_ticks
@@ -86,7 +91,13 @@ class Part:
         if turns.end_tick < 0:
             self.line.begin(turns.start_tick, PHRASE_BARS * self._bar_ticks)
         else:
+            self.reply_ticks = turns.end_tick - turns.start_tick
+            self._called, self._takes_up = turns.start_tick - lag, lag > 0
             self.line.answer(turns.start_tick, turns.end_tick, lag)
+
+    def lag_at(self, tick: int) -> int:
+        """How many ticks before ``tick`` the last call began (0: there is none to take up)."""
+        return tick - self._called if self._takes_up else 0
 
     def cancel(self) -> None:
         """What is on the agenda or planned does not sound."""

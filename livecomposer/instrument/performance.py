@@ -17,6 +17,7 @@ from livecomposer.agents.kernels import new_rng
 from livecomposer.agents.prior import load_prior
 from livecomposer.agents.protocol import Choice
 from livecomposer.agents.registry import make_agents
+from livecomposer.errors import SettingsError
 from livecomposer.instrument import records
 from livecomposer.instrument.agenda import BEAT, CLICK, CLICK_OFF, OFF, ON, QUIET, SENSE, WAITED, Agenda
 from livecomposer.instrument.call import fine
@@ -26,9 +27,10 @@ from livecomposer.instrument.echo import AGENTS, FOREIGN, PLAYERS
 from livecomposer.instrument.hands import CONTROL, KEY_DOWN, KEY_UP, PEDAL_UP, REAL_TIME, Hands
 from livecomposer.instrument.hearing import Hearing
 from livecomposer.instrument.learning import Learner, Learning
+from livecomposer.instrument.pairs import Pairs
 from livecomposer.instrument.part import LEAD_NS, Part
 from livecomposer.instrument.plan import Line, Planned
-from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, SOURCES, Recorder
+from livecomposer.instrument.records import ANSWERS, BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, SOURCES, Recorder
 from livecomposer.instrument.ring import RingWriter
 from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
 from livecomposer.instrument.snapshot import pack_agents, unpack_agents
@@ -113,10 +115,11 @@ class Performance:
         self.voices = Voices(self._send, settings.thru != "off")
         self.agenda = Agenda()
         self.line = Line(agents, self.hearing.world, prior, new_rng(settings.seed, FORM), self.hearing.chord, taste)
-        self.line.on_phrase = self.learning.new_phrase
         self.part = Part(
             settings, self.line, self.agenda, self.transport, self.turns, self.voices, self.learning, self.recorder
         )
+        self.pairs = Pairs(self.part, self.transport, self.turns, self.learning, self.recorder, metre)
+        self.line.on_phrase = self.pairs.phrase_begins
         self.hands = Hands(self.voices, ControlMap(profile))
         self.muted = False
         self.click = settings.click
@@ -188,6 +191,13 @@ class Performance:
         if value == value:
             self.take_rating(turn, min(t_ns, turn), value, SOURCES.index(source))
         self._slack()
+
+    def prefer(self, t_ns: int, answer: str) -> None:
+        """The answer to an A/B pair: "a" (the first), "b" or "neither". Raises SettingsError for another."""
+        name = next((name for name, said in ANSWERS.items() if said == answer), None)
+        if name is None:
+            raise SettingsError(f"answer = {answer!r} is not one of {', '.join(ANSWERS.values())}")
+        self.command(t_ns, name)
 
     def undo_rating(self, t_ns: int | None = None) -> None:
         """Take the last rating back, as if it had never been."""
@@ -385,6 +395,7 @@ class Performance:
             self.part.begin(turns.trade_ticks)
             self.hearing.call.clear()
         self.part.beat(due, tick, self.muted, due <= self._late_until)
+        self.pairs.beat(due, tick)
         counting_in = self._count_in_until - self.bar_ticks <= tick < self._count_in_until
         if turns.phase != STOPPED and (self.click or counting_in):
             self.agenda.push(at, CLICK, self._beat_gen, 76 if tick % self.bar_ticks == 0 else 77)
@@ -415,6 +426,7 @@ class Performance:
 
     def begin_role(self, t_ns: int, role: str) -> None:
         """Take up a role now: the agent's line of the old one ends, keys keep what they hold."""
+        self.pairs.drop(t_ns)
         self.part.cancel()
         self.part.end_notes(t_ns)
         self.part.ending = -1
@@ -430,6 +442,7 @@ class Performance:
     def finish(self, turn: int) -> None:
         """END: cadence and stop (at once, if the agent is not playing); once more: go on."""
         turns = self.turns
+        self.pairs.leave(turn)
         if turns.phase == STOPPED or self.part.ending >= 0:
             self.begin_role(turn, turns.role)
         elif turns.phase == PLAY and not self.muted:
@@ -440,6 +453,7 @@ class Performance:
     def panic(self) -> None:
         """Everything that sounds ends now."""
         self._by = BY_RELEASE
+        self.pairs.drop(self.now_ns)
         self.part.cancel()
         self.voices.release()
 
@@ -506,6 +520,8 @@ class Performance:
     ) -> None:  # fmt: skip
         """A key has been struck, and answered if it was to be."""
         self.part.hear(t_in, velocity)
+        if self.pairs.on:
+            self.pairs.drop(turn)
         self.hearing.call.key_down(t_in, note, velocity)
         if answer is not None:
             self._answered(note, answer, t_in)
@@ -534,7 +550,7 @@ class Performance:
         value = min(max(float(value), -1.0), 1.0)
         over = self._phrase_over if self.turns.role == "harmonize" else self.part.phrase_over()
         self.learning.rate(turn, t_pressed, value, source, over)
-        if value < 0.0 and not self.learning.held:
+        if value < 0.0 and not self.learning.held and not self.pairs.on:  # a pair is heard out
             self.part.disliked(turn)
 
     def _real_time(self, status: int, t_in: int, turn: int) -> None:

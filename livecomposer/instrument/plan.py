@@ -27,8 +27,11 @@ from livecomposer.music.context import (
     HIGH,
     LOW,
     MELODY,
+    NOTHING,
     PHRASE,
     PHRASE_END,
+    PHRASE_TICK,
+    PHRASE_TICKS,
     RHYTHM,
     ROLE,
     TICK,
@@ -38,6 +41,7 @@ from livecomposer.music.context import (
     new_own,
     new_trace,
     prepare,
+    remember,
     sounding,
     start_note,
 )
@@ -59,6 +63,13 @@ class Planned(NamedTuple):
     choices: tuple[Choice | None, Choice | None, Choice | None]
     before: np.ndarray
     columns: np.ndarray
+
+
+class Kept(NamedTuple):
+    """Where a line stands: the context behind its last planned event, and the state of the draws of its form."""
+
+    own: np.ndarray
+    form: np.ndarray
 
 
 class Line:
@@ -115,6 +126,33 @@ class Line:
         self._start(end_tick)
         begin_answer(self.own, self.trace, self.ladder.row, tick, end_tick - tick, lag, self._rng)
 
+    def go_on(self, tick: int, phrase_ticks: int, end_tick: int) -> None:
+        """Go on from this context with the next phrase of the form at ``tick``, in phrases of ``phrase_ticks``, up to
+        ``end_tick`` (-1: open)."""
+        self._start(end_tick)
+        own = self.own
+        own[TICK], own[PHRASE_TICK], own[PHRASE_TICKS] = tick, tick - phrase_ticks, phrase_ticks
+
+    def keep(self) -> Kept:
+        """Where the line stands, to come back to."""
+        return Kept(self.own.copy(), self._rng.copy())
+
+    def restore(self, kept: Kept) -> None:
+        """Stand again where ``keep`` was called; only the phrases are numbered on."""
+        number = self.phrase
+        self.own[:] = kept.own
+        self.own[PHRASE] = number
+        self._rng[:] = kept.form
+
+    def over(self, tick: int) -> bool:
+        """Whether all that begins before ``tick`` has been handed over."""
+        return not self.events and int(self.own[TICK]) >= tick
+
+    def forget(self, first: int, end: int) -> None:
+        """What began from tick ``first`` to ``end`` is no motif any more."""
+        for tick in range(first, end):
+            remember(self.trace, 0, tick, 1, NOTHING)
+
     def stop(self) -> None:
         """No more events."""
         self.events.clear()
@@ -128,12 +166,14 @@ class Line:
     def extend(self, horizon: int, late: bool) -> None:
         """Decide until the next onset lies at or beyond ``horizon``."""
         own = self.own
+        if self.end_tick >= 0:
+            horizon = min(horizon, self.end_tick)
         while self.active and own[TICK] < horizon:
             self.ladder = self._chord(own)
             if prepare(own, self.world, self.trace, self.ladder.row, self._rng):
                 self.on_phrase()
             tick = int(own[TICK])
-            if tick >= horizon or 0 <= self.end_tick <= tick:
+            if tick >= horizon:
                 return
             if self.end_tick >= 0:
                 own[PHRASE_END] = min(int(own[PHRASE_END]), self.end_tick)

@@ -18,6 +18,7 @@ _OUTPUT = struct.Struct("<qiBB")  # due, step, by (0 player, 1 agent, 2 click, 3
 _DECISION = struct.Struct("<BBHiqqqff")  # head, flags (1 late), action, step, in, decided, sent, value, prior
 _RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (-1: inside a phrase, or NOTHING_REACHED)
 _CREDIT = struct.Struct("<iBif")  # rating, head, step, weight
+_ANSWER = struct.Struct("<iBii")  # number (counted with the ratings), index in ANSWERS, the two phrases
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
 _ADOPT = struct.Struct("<i")  # job
@@ -30,8 +31,9 @@ ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
 SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
-    "key_next", "in_lost", "out_lost", "outside",
+    "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none",
 )  # fmt: skip
+ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 NOTHING_REACHED = -2  # the phrase of a rating that no note was there for
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
@@ -73,6 +75,10 @@ class Recorder:
     def credit(self, turn_ns: int, number: int, head: int, step: int, weight: float) -> None:
         """Which step a rating reached."""
         self._write(Kind.CREDIT, turn_ns, _CREDIT.pack(number, head, step, weight))
+
+    def answer(self, turn_ns: int, number: int, answer: str, first: int, second: int) -> None:
+        """An answer to an A/B pair, from which something has been learnt."""
+        self._write(Kind.ANSWER, turn_ns, _ANSWER.pack(number, list(ANSWERS.values()).index(answer), first, second))
 
     def command(self, turn_ns: int, name: str, value: float | str | None) -> None:
         """A command; its value is a number, a text or nothing."""
@@ -131,6 +137,9 @@ def unpack(record: Record) -> tuple[Any, ...]:
         index, number, text = _COMMAND.unpack(payload)
         words = text.rstrip(b"\0").decode(errors="replace")
         return COMMANDS[index], words or (None if number != number else number)
+    if kind == Kind.ANSWER:
+        number, index, first, second = _ANSWER.unpack(payload)
+        return number, list(ANSWERS.values())[index], first, second
     if kind == Kind.PLAN:
         tick, ticks, note, added, first = _PLAN.unpack_from(payload)
         return tick, ticks, note, tuple(payload[_PLAN.size : _PLAN.size + added]), bool(first)

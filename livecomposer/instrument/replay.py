@@ -71,6 +71,7 @@ def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[i
             p.late(record.t_ns)
         elif record.kind == Kind.ADOPT:
             (number,) = unpack(record)
+            sent += p.advance(record.t_ns)  # a beat may have given the job
             p.adopt(record.t_ns, number, learner.results.pop(number, []))
         elif record.kind == Kind.END:
             p.release(record.t_ns)

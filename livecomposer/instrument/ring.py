@@ -46,6 +46,7 @@ class Kind(IntEnum):
     END = 15
     CHUNK = 16
     STATUS = 17
+    ANSWER = 18
 
 
 class Record(NamedTuple):

@@ -85,6 +85,26 @@ class Turns:
         self.end_tick = start + (bars if abs(bars - length) <= self.beat else length)
         self.phase = PLAY
 
+    @property
+    def calling(self) -> bool:
+        """Whether the player is in the middle of a call."""
+        return self.phase == PAUSED or (self.phase == CALL and self.heard)
+
+    def listen(self, tick: int) -> None:
+        """The agent has said what it had to: the player's turn, in trading from the bar line at ``tick``."""
+        self.heard = False
+        if self.trade_ticks:
+            self.call(tick)
+        else:
+            self.phase = LISTEN
+
+    def play_pair(self, start: int, end: int) -> None:
+        """The agent plays by itself from ``start`` on, in *answer* at most to ``end``; any key is a call."""
+        self.phase = PLAY
+        self.start_tick = start
+        if self.role == "answer":
+            self.end_tick = end
+
     def quiet(self, tick: float, lead: float) -> bool:
         """The player has been quiet long enough; returns whether the agent, alone before, now goes on."""
         if self.role == "solo" and self.phase == PAUSED:

@@ -89,7 +89,7 @@ def write_performance(
     agent: Events,
     *,
     tempo_changes: Sequence[tuple[float, float]] = (),
-    ratings: Sequence[tuple[float, float]] = (),
+    ratings: Sequence[tuple[float, float | str]] = (),
     metre: Metre = COMMON,
     offset_s: float = 0.0,
 ) -> None:
@@ -108,7 +108,7 @@ def write_performance(
     tempo_changes : sequence of (t_s, bpm)
         The earliest also holds before its moment; without any, 120.
     ratings : sequence of (t_s, value)
-        Values −1..1, written as markers such as ``like +0.5``, ``dislike -1.0`` and ``neutral +0.0``.
+        Values −1..1, written as markers such as ``like +0.5``, ``dislike -1.0`` and ``neutral +0.0``; a text as it is.
     metre : Metre
     offset_s : float
         The moment that becomes the beginning of the file; anything earlier moves to it.
@@ -132,7 +132,8 @@ def write_performance(
     for tick, tempo in zip(tempo_map.ticks, tempo_map.tempos, strict=True):
         conductor.append((tick, mido.MetaMessage("set_tempo", tempo=tempo)))
     for t_s, value in ratings:
-        conductor.append((tick_of(t_s), mido.MetaMessage("marker", text=rating_text(value))))
+        text = value if isinstance(value, str) else rating_text(value)
+        conductor.append((tick_of(t_s), mido.MetaMessage("marker", text=text)))
     conductor.sort(key=lambda item: item[0])
     parts = [_ticked(events, tick_of) for events in (player, agent)]
     end = max((tick for part in (conductor, *parts) for tick, _ in part), default=0)

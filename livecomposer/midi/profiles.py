@@ -24,7 +24,10 @@ OUTPUT_KINDS = ("synth", "piano")  # a digital piano makes its own sound
 MODES = ("absolute", "relative_twos", "relative_signed")
 CURVES = ("linear", "square", "root")
 # A press does one thing once; a knob carries a value. Together they are the closed list of roles.
-PRESS_ROLES = ("rate_up", "rate_down", "undo", "panic", "role", "held", "mute", "tap", "click", "end", "key_next")
+PRESS_ROLES = (
+    "rate_up", "rate_down", "undo", "panic", "role", "held", "mute", "tap", "click", "end", "key_next", "ab", "ab_a",
+    "ab_b", "ab_none",
+)  # fmt: skip
 KNOB_ROLES = ("rate", "level", "adventure", "outside", "tempo")
 CONTROL_ROLES = (*KNOB_ROLES, *PRESS_ROLES)
 # What a knob covers from one end to the other unless the profile says otherwise, and the most it may cover.

@@ -10,6 +10,7 @@ beside a constant: Breiman 1996; each told before it was known: Dawid 1984). Wha
 is rare would never be heard often enough to be judged.
 """
 
+from math import erfc, exp, pi, sqrt
 from typing import NamedTuple
 from zlib import crc32
 
@@ -33,6 +34,8 @@ BOLD_FOR = 30  # ratings: then exploring becomes less
 TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
 REMEMBERS = 0.95  # of earlier predictions, per rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
+UNSURE = 0.25  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
+ALIKE = 0.5  # of the difference of two of which neither is chosen
 ONE_SIDED = 0.1  # at most so many presses of the other kind for one
 ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
@@ -87,11 +90,13 @@ class Taste:
         self.mean = np.zeros(N_FEATURES)
         self._n = np.zeros(1, dtype=np.int64)
         self.daring = 0.3
+        self._always = False
         self._rng = np.random.Generator(np.random.PCG64(new_rng(seed, 0x7A57E)))
         self._x = np.zeros((ROOM, N_X), dtype=np.float32)
         self._silent = np.zeros((ROOM, N_X), dtype=np.float32)
         self._y = np.zeros(ROOM)
         self._t = np.zeros(ROOM, dtype=np.int64)
+        self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
         # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, and what
         # `_foretell` sums
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
@@ -116,8 +121,13 @@ class Taste:
 
     @property
     def n(self) -> int:
-        """Ratings that are remembered."""
+        """Ratings and answers to pairs that are remembered."""
         return int(self._n[0])
+
+    @property
+    def compared(self) -> np.ndarray:
+        """Which of them are answers to pairs, bool[n]: their x is a difference, without an intercept."""
+        return self._x[: self.n, N_X - 1] == 0.0
 
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
         """What a rating is about, float32[N_X]: (head, weight, active features) of the steps it reached, weighed within
@@ -139,15 +149,9 @@ class Taste:
     def rate(self, t_ns: int, value: float, x: np.ndarray, silent: np.ndarray | None = None) -> None:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
         was but for what has been learnt; a dislike draws anew."""
-        if self.n == ROOM:
-            self._fold()
-        i = self.n
-        self._x[i], self._y[i], self._t[i] = x, value, t_ns
-        self._silent[i] = 0.0
-        if silent is not None and self._one_sided():
+        i = self._next(t_ns, x, value, 1.0)
+        if silent is not None and self._one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
-        self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
-        self._n[0] = i + 1
         if self._silent[i].any():
             _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
         _foretell(self._sums[2], self._x[i], value, self._mu)
@@ -163,7 +167,7 @@ class Taste:
             return False
         self._n[0] -= 1
         before = self._before[self.n % UNDO].copy()
-        for column in (self._x, self._silent, self._y, self._t):
+        for column in (self._x, self._silent, self._y, self._t, self._weight):
             column[self.n] = 0
         self._before[self.n % UNDO] = 0.0
         self._spread[:], surprise, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
@@ -172,14 +176,46 @@ class Taste:
         self._settle()
         return True
 
-    def redraw(self) -> None:
-        """Try something else: draw anew."""
-        self._z[:] = self._another()
+    def prefer(self, t_ns: int, answer: str, x_a: np.ndarray, x_b: np.ndarray) -> None:
+        """Learn from a comparison of two phrases that are about ``x_a`` and ``x_b``: "a", "b" or "neither".
+
+        P(a) = Φ(θ·(x_a − x_b) / ν), ν = `UNSURE`: Thurstone's (1927) form of the model of Bradley & Terry (1952), in
+        which the intercept cancels. It enters the regression as the observation y of θ·(x_a − x_b) with the variance
+        σ²/k² that leaves it, by itself and as known so far, with the mean and variance that the answer does (moment
+        matching: Minka 2001, "Expectation propagation", section 3.2). An answer that was foreseen so says little, one
+        that was not says much. "neither" is y = 0 with the variance `ALIKE`²: that both were poor cannot be told from
+        that both were alike. The draw stays as it was but for what has been learnt.
+        """
+        x = x_a - x_b
+        mean, variance = _foreseen(x, self._mu, self._work)
+        sigma = float(np.sqrt(self._spread[N_X]))
+        if answer == "neither":
+            y, k = 0.0, sigma / ALIKE
+        else:
+            sign = 1.0 if answer == "a" else -1.0
+            total = UNSURE * UNSURE + variance
+            z = sign * mean / sqrt(total)
+            slope = sqrt(2.0 / pi) * exp(-z * z / 2.0) / max(erfc(-z / sqrt(2.0)), 1e-300)  # φ(z)/Φ(z)
+            curve = max(slope * (slope + z), 1e-12)
+            y, k = sign * sqrt(total) * (z + slope / curve), sigma * sqrt(curve / (total - variance * curve))
+        i = self._next(t_ns, x, y, k)
+        _foretell(self._sums[2], self._x[i], y, self._mu)
+        self._absorb(self._sums, i)
+        self._fit(ROUNDS)
+
+    def draw(self) -> np.ndarray:
+        """What is tried now, to come back to with ``redraw``."""
+        return self._z.copy()
+
+    def redraw(self, draw: np.ndarray | None = None) -> None:
+        """Try something else: draw anew, or go back to a draw."""
+        self._z[:] = self._another() if draw is None else draw
         self._settle()
 
-    def explore(self, daring: float) -> None:
-        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself."""
-        self.daring = daring
+    def explore(self, daring: float, always: bool = False) -> None:
+        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself. Before any rating
+        nothing is tried, unless ``always``."""
+        self.daring, self._always = daring, always
         self._settle()
 
     def effects(self) -> list[Effect]:
@@ -192,23 +228,28 @@ class Taste:
         found = []
         shares = self._x[: self.n, :N_BASIS] * self._spread_of
         about_all = self._x[: self.n].astype(np.float64)
-        about_all -= about_all.mean(axis=0) if self.n else 0.0
+        compared = self.compared
+        if not compared.all():
+            about_all[~compared] -= about_all[~compared].mean(axis=0)
         for k, (name, words) in enumerate(_SAID):
             part = about_all[:, :N_FEATURES] @ self._parts[k]
             c = about_all.T @ part / (part @ part + 0.01 * max(self.n, 1))
             if part @ part < 1e-6:  # never rated: by itself
                 c = np.append(self._basis @ self._parts[k], 0.0)
             half = np.linalg.solve(root.T, c)
-            about = shares[:, k] + self.seen[k] >= ABOUT if k < N_FEATURES else np.abs(shares[:, k]) >= 0.5
+            if k < N_FEATURES:
+                about = np.where(compared, np.abs(shares[:, k]), shares[:, k] + self.seen[k]) >= ABOUT
+            else:
+                about = np.abs(shares[:, k]) >= 0.5
             found.append(Effect(name, words, float(self._mu @ c), float(np.sqrt(half @ half)), int(about.sum())))
         return found
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that a file must keep, as named arrays (live, not copies)."""
         return {
-            "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "before": self._before,
-            "spread": self._spread, "n": self._n, "gram": self._base[0], "product": self._base[1],
-            "surprise": self._sums[2], "z": self._z,
+            "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "weight": self._weight,
+            "before": self._before, "spread": self._spread, "n": self._n, "gram": self._base[0],
+            "product": self._base[1], "surprise": self._sums[2], "z": self._z,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
@@ -221,12 +262,23 @@ class Taste:
     def _another(self) -> np.ndarray:
         return np.clip(self._rng.standard_t(FREEDOM, N_X), -FARTHEST, FARTHEST)
 
+    def _next(self, t_ns: int, x: np.ndarray, y: float, weight: float) -> int:
+        """Remember an observation, and what stood before it."""
+        if self.n == ROOM:
+            self._fold()
+        i = self.n
+        self._x[i], self._y[i], self._t[i], self._weight[i] = x, y, t_ns, weight
+        self._silent[i] = 0.0
+        self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
+        self._n[0] = i + 1
+        return i
+
     def _settle(self) -> None:
         self._fit(0)
 
     def _fit(self, rounds: int) -> None:
         """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
-        daring = self.daring / np.hypot(1.0, self.n / BOLD_FOR) if self.n else 0.0
+        daring = self.daring / np.hypot(1.0, self.n / BOLD_FOR) if self.n or self._always else 0.0
         _posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
         known = self.trust * self._mu
         np.matmul(known[:N_BASIS], self._centred, out=self.mean)
@@ -238,22 +290,24 @@ class Taste:
         for i in range(self.n):
             self._absorb(self._sums, i)
 
-    def _one_sided(self) -> bool:
-        """Whether this player has only ever liked, or disliked: then silence says something too."""
-        likes, dislikes = int((self._y[: self.n] > 0.0).sum()), int((self._y[: self.n] < 0.0).sum())
+    def _one_sided(self, n: int) -> bool:
+        """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
+        values = self._y[:n][~self.compared[:n]]
+        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
         return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
 
     def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
         if self._silent[i].any():
             _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
-        _absorb(sums[0], sums[1], self._x[i], self._y[i], KEEPS)
+        weight = self._weight[i]
+        _absorb(sums[0], sums[1], self._x[i] * weight, self._y[i] * float(weight), KEEPS)
 
     def _fold(self) -> None:
         """The older half of the log becomes part of the base: it can no longer be taken back."""
         half = ROOM // 2
         for i in range(half):
             self._absorb(self._base, i)
-        for column in (self._x, self._silent, self._y, self._t):
+        for column in (self._x, self._silent, self._y, self._t, self._weight):
             column[: ROOM - half] = column[half:].copy()
         self._n[0] = ROOM - half
 
@@ -313,6 +367,23 @@ def _absorb(gram, product, x, y, keeps):
         for j in range(n):
             gram[i, j] += xi * x[j] - lost * along[i] * along[j]
         product[i] += xi * y - lost * along[i] * said
+
+
+# m·x and xᵀA⁻¹x (A = UᵀU as factored last)
+@njit("UniTuple(float64, 2)(float32[::1], float64[::1], float64[:,::1])", cache=True)
+def _foreseen(x, mean, work):
+    d = x.shape[0]
+    m = 0.0
+    h = 0.0
+    rest = np.zeros(d)
+    for i in range(d):
+        m += mean[i] * x[i]
+        rest[i] += x[i]
+        rest[i] /= work[i, i]
+        h += rest[i] * rest[i]
+        for c in range(i + 1, d):
+            rest[c] -= work[i, c] * rest[i]
+    return m, h
 
 
 # e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1)

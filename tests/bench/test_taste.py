@@ -16,6 +16,8 @@ from livecomposer.bench.listeners import ARCHETYPES, Habit, Heard, Listener, Tas
 from livecomposer.bench.verdicts import Goal
 from livecomposer.cli import main
 from livecomposer.errors import SettingsError
+from livecomposer.instrument.clock import Transport
+from livecomposer.instrument.pairs import ASKED
 from livecomposer.instrument.performance import Performance
 from tests.bench.test_benches import documented
 
@@ -150,15 +152,6 @@ def test_planned_notes_stay_if_they_sound_in_time():
     assert lessons.stayed([], sent) == (0, 0)
 
 
-def test_stretches_end_with_a_silence():
-    first = beats((0, 1, 60), (1, 1, 62), (2, 1, 64))
-    few = beats((4, 1, 60), (5, 1, 62))
-    second = beats((7, 1, 65), (8, 1, 67), (9, 1, 69))
-    sent = first + few + second
-    assert lessons.stretches(sent, round(10.5 * BEAT_NS)) == [first]  # the silence is not long enough yet
-    assert lessons.stretches(sent, round(10.8 * BEAT_NS)) == [first, second]
-
-
 def test_a_lesson_keeps_snapshots_by_ratings_and_ends_with_the_last():
     p = Performance(lessons.settings_of(3))
     lesson = lessons.teach(p, Again([(2 * S, 1.0), (3 * S, -1.0), (4 * S, 1.0), (5 * S, 1.0)]), (1, 3))
@@ -189,17 +182,27 @@ def test_a_listener_changes_its_mind_in_a_lesson():
 
 
 class Pairs:
-    """An instrument that plays two phrases at each "ab", the second one high."""
+    """An instrument that plays two phrases at each "ab", the second one high, and then asks."""
+
+    transport = Transport(lessons.TEMPO, 0)
 
     def __init__(self) -> None:
         self.now_ns = 0
+        self.pairs = self
+        self.spans: list[tuple[int, int]] = []
         self.answers: list[str] = []
         self._coming: list[tuple[int, bytes]] = []
 
     def command(self, t_ns: int, name: str) -> None:
         assert name == "ab"
-        line = [(1, 1, 60), (2, 1, 62), (3, 1, 60), (6, 1, 72), (7, 1, 74), (8, 1, 72)]
+        begun = round(self.transport.tick_at(t_ns))
+        self.spans = [(begun + 12, begun + 48), (begun + 72, begun + 108)]
+        line = [(0, 0.5, 90), (1, 1, 60), (2, 1, 62), (3, 1, 60), (6, 1, 72), (7, 1, 74), (8, 1, 72)]
         self._coming = [(t_ns + at, msg) for at, msg in beats(*line)]
+
+    @property
+    def state(self) -> int:
+        return ASKED if self.now_ns >= self.transport.ns_at(self.spans[1][1]) else 0
 
     def prefer(self, t_ns: int, answer: str) -> None:
         self.answers.append(answer)
@@ -223,7 +226,7 @@ def test_pairs_are_heard_and_answered():
 
 def test_pairs_that_are_not_played_end_the_lesson():
     p: Any = Pairs()
-    p.command = lambda t_ns, name: None
+    p.command = lambda t_ns, name: p.spans.append((0, 10**9)) or p.spans.append((10**9, 10**9))
     lesson = lessons.compare(p, Listener(HIGH, Habit(), BEAT_NS, 0, 1), (1,))
     assert (lesson.presses, lesson.complete, lesson.ended_ns) == ([], False, lessons.PAIR_S * S)
 

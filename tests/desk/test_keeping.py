@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import mido
+
 from livecomposer.desk.keeping import Kept
+from livecomposer.desk.screen import State
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import BY_RELEASE
 from livecomposer.instrument.ring import RingReader, RingWriter, size_of
 from livecomposer.midi.files import read_performance
+from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
 
 S = 1_000_000_000
@@ -56,3 +60,23 @@ def test_export_reads_back_with_every_note_ended_even_after_a_crash(tmp_path: Pa
     assert [m[1] for _, m in player if m[0] >> 4 == 9] == [60, 64, 67]
     last = [(round(t, 2), m[0], m[1]) for t, m in agent if m[1] == 50]
     assert last == [(5.0, 0x91, 50), (5.5, 0x81, 50)]
+
+
+def test_answers_are_kept_with_the_ratings_and_taken_back_in_turn(tmp_path: Path) -> None:
+    memory = memoryview(bytearray(size_of(1 << 12)))
+    settings = Settings(role="solo", seed=2, tempo=240.0)
+    p = Performance(settings, ring=RingWriter(memory, 1 << 12))
+    p.command(S, "ab")
+    p.advance(8 * S)
+    p.prefer(8 * S, "b")
+    p.rate(9 * S, -0.5)
+    kept, state = Kept(settings, True, 0), State()
+    for record in RingReader(memory).read():
+        kept.take(record)
+        state.take(record, parse_metre("4/4"))
+    assert kept.ratings == [(8.0, "pair: the second"), (9.0, -0.5)]
+    assert (kept.pairs, state.pairs, state.ratings) == (1, 1, 1)
+    kept.export(str(tmp_path / "a.mid"))
+    marks = [m.text for m in mido.MidiFile(tmp_path / "a.mid").tracks[0] if m.type == "marker"]
+    assert marks == ["pair: the second", "dislike -0.5"]
+    assert [kept.undo(), kept.undo(), kept.undo()] == [-0.5, "pair: the second", None]

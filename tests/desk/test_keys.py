@@ -35,6 +35,12 @@ def test_ratings_are_graded_and_signed() -> None:
     assert [ACTIONS[key].value for key in ("up", "right", "left", "down")] == [1.0, 0.5, -0.5, -1.0]
 
 
+def test_pairs_have_their_keys() -> None:
+    assert [ACTIONS[key] for key in "b120"] == [
+        Action("command", name) for name in ("ab", "ab_a", "ab_b", "ab_none")
+    ]  # fmt: skip
+
+
 def test_every_command_key_is_a_command_that_exists() -> None:
     assert {a.value for a in ACTIONS.values() if a.kind == "command"} <= set(COMMANDS)
 

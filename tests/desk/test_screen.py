@@ -28,6 +28,13 @@ def test_state_follows_the_ring_and_the_line_says_it() -> None:
     )
 
 
+def test_pairs_are_counted_beside_ratings() -> None:
+    state = State(role="solo", ratings=3, last_rating=0.5, pairs=2)
+    assert "ratings 3 ▲ pairs 2 latency" in Screen(plain=True).line(state)
+    state.pairs = 0
+    assert "pairs" not in Screen(plain=True).line(state)
+
+
 def test_a_slow_way_to_the_ear_is_warned_of() -> None:
     screen = Screen(plain=True)
     state = State(role="duet", p50_ms=0.1)

@@ -23,7 +23,7 @@ from livecomposer.desk.pairs import wilson as wilson_interval
 from livecomposer.desk.portrait import Portrait, bar, chances, doubts, likeness, statements
 from livecomposer.errors import PortLost, TasteError
 from livecomposer.ratings.features import NAMES, TABLES, WORDS
-from livecomposer.ratings.taste import Effect
+from livecomposer.ratings.taste import N_X, Effect
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FALLING_THIRDS = WORDS.index("falling thirds")
@@ -158,9 +158,9 @@ def test_every_taste_in_a_row(run, home, keep, taught):
     assert run() == (
         0,
         f"Tastes in {home / 'tastes'}:\n"
-        "  name        agent   ratings  likes  dislikes  last rated         size\n"
-        f"  An old one  q             –      –         –  2026-05-01 12:00  {sizes[0]}\n"
-        f"* mine        dyna-q       60     {likes}        {dislikes}  2026-05-01 12:00  {sizes[1]}\n"
+        "  name        agent   ratings  likes  dislikes  pairs  last rated         size\n"
+        f"  An old one  q             –      –         –      –  2026-05-01 12:00  {sizes[0]}\n"
+        f"* mine        dyna-q       60     {likes}        {dislikes}      0  2026-05-01 12:00  {sizes[1]}\n"
         "! half.npz is damaged (BadZipFile); it has not been used or changed\n"
         "Set aside (`livecomposer tastes rename OLD NEW` takes one back): mine.unused-20260101-120000\n",
         "",
@@ -181,7 +181,8 @@ def test_the_list_for_programs(run, home, keep, taught):
     mine, prior, strange, aside = report["tastes"]
     assert mine == {
         "name": "mine", "agent": "dyna-q", "ratings": 60, "likes": likes, "dislikes": dislikes,
-        "last_rated": "2026-05-01T12:00:00", "bytes": path.stat().st_size, "set_aside": False, "problem": None,
+        "pairs": 0, "last_rated": "2026-05-01T12:00:00", "bytes": path.stat().st_size, "set_aside": False,
+        "problem": None,
     }  # fmt: skip
     assert prior["problem"] == "prior.npz is no taste but a prior; it has not been used or changed"
     assert strange["problem"].startswith("strange.npz is damaged (")
@@ -467,7 +468,7 @@ def test_what_is_liked_is_said(run, keep, taught, tmp_path):
 def test_what_is_liked_for_programs(run, keep, taught):
     keep("mine", taught)
     report = json.loads(run("explain", "mine", "--json")[1])
-    assert list(report) == ["name", "ratings", "likes", "dislikes", "statements", "unsure", "effects"]
+    assert list(report) == ["name", "ratings", "likes", "dislikes", "pairs", "statements", "unsure", "effects"]
     assert (report["name"], report["ratings"]) == ("mine", 60)
     said = report["statements"][0]
     assert (said["says"], said["words"], said["feature"]) == ("likes", "falling thirds", NAMES[FALLING_THIRDS])
@@ -549,7 +550,7 @@ def effect(worth, sd=0.1, n=10, words="leaps"):
 def test_the_words_and_figures():
     stated = [effect(0.884, 0.09, 13, "falling thirds"), effect(-0.4, 0.1, 21, "leaps"), effect(1.25, 0.2, 1, "rests")]
     drawn = Portrait(
-        "mine", 50, 30, 19, stated, [effect(0.1, words="wide leaps"), effect(0, words="the tonic")], stated
+        "mine", 50, 30, 19, 0, stated, [effect(0.1, words="wide leaps"), effect(0, words="the tonic")], stated
     )
     assert portrait.lines(drawn) == [
         "mine: 50 ratings (30 likes, 19 dislikes)",
@@ -566,6 +567,15 @@ def test_the_words_and_figures():
     nothing = portrait.lines(drawn._replace(stated=[]))
     assert nothing[0] == "mine: 50 ratings (30 likes, 19 dislikes). Nothing is sure yet."
     assert nothing[1:] == ["", "not sure yet about: wide leaps; the tonic"]
+
+
+def test_pairs_are_told_beside_the_ratings():
+    drawn = Portrait("mine", 50, 50, 0, 12, [], [], [])
+    assert portrait.lines(drawn) == ["mine: 50 ratings (50 likes, 0 dislikes), 12 pairs. Nothing is sure yet."]
+    only = drawn._replace(ratings=0, likes=0)
+    assert portrait.lines(only) == ["mine: 12 pairs. Nothing is sure yet."]
+    few = "mine: 3 pairs. That is too few to say anything of it: 8 are the least."
+    assert portrait.lines(only._replace(pairs=3)) == [few]
 
 
 @pytest.mark.parametrize(("worth", "shown"), [(0, ""), (0.02, "▏"), (-0.5, "████"), (2, "█" * 16), (-3, "█" * 16)])
@@ -616,6 +626,17 @@ def test_chances():
     assert found[7] == 1.0
     assert (np.delete(found, 3) > 0.05).all()
     np.testing.assert_array_equal(chances(about, np.ones(50)), np.ones(90))
+
+
+def test_chances_of_answers_are_judged_among_answers():
+    """Answers lie far from the ratings in all things: that alone says nothing; what they go with does."""
+    rng = np.random.default_rng(1)
+    about, pairs = rng.standard_normal((60, 90)), np.arange(60) >= 30
+    about[pairs] = 5.0 + 5.0 * about[pairs]
+    values = np.where(pairs, np.sign(about[:, 3] - 5.0), -1.0)
+    found = chances(about, values, pairs)
+    assert found[3] < 0.001
+    assert (np.delete(found, 3) > 0.05).all()
 
 
 def test_chance_is_found_as_often_as_it_says():
@@ -754,6 +775,25 @@ def test_the_phrases(taught):
     np.testing.assert_array_equal(twin["taste.x"], mine["taste.x"])
     assert sorted(twin["taste.y"]) == sorted(mine["taste.y"])
     assert twin["taste.y"].tolist() != mine["taste.y"].tolist()
+
+
+def test_the_twin_has_the_same_answers_in_another_order():
+    p = Performance(Settings(role="solo", seed=0))
+    mine, rng = p.learning.taste, np.random.default_rng(1)
+    rate(mine, 10, likes_falling_thirds, 0)
+    for i in range(12):
+        a, b = rng.standard_normal((2, N_X)).astype(np.float32)
+        a[-1] = b[-1] = 1.0
+        mine.prefer(100 + i, ("a", "b", "neither")[i % 3], a, b)
+    twin = unpack(blind.twin(mine, Settings(role="solo", seed=0), 3))[0]
+    state = mine.state()
+    np.testing.assert_array_equal(twin["taste.x"], state["x"])
+    assert sorted(twin["taste.y"][:10]) == sorted(state["y"][:10])
+    said, again = np.sign(state["y"][10:22]), np.sign(twin["taste.y"][10:22])
+    assert sorted(said) == sorted(again) != again.tolist() != said.tolist()
+    found = tastes.understand(p.snapshot(), "here")
+    assert found.counts == {"ratings": 10, "likes": int((state["y"][:10] > 0).sum()),
+                            "dislikes": int((state["y"][:10] < 0).sum()), "pairs": 12}  # fmt: skip
 
 
 def test_a_simulated_listener_of_that_taste_prefers_it(run, keep, taught):

@@ -18,6 +18,7 @@ commands = st.one_of(
     st.tuples(st.sampled_from(("held", "mute", "click")), st.sampled_from((None, 0, 1))),
     st.tuples(st.sampled_from(("adventure", "level")), st.floats(0, 1)),
     st.tuples(st.sampled_from(("tap", "end", "undo", "panic", "key_next", "in_lost", "out_lost")), st.none()),
+    st.tuples(st.sampled_from(("ab", "ab_a", "ab_b", "ab_none")), st.none()),
 )
 entries = st.one_of(
     st.tuples(st.just("key"), notes, st.integers(0, 127)),

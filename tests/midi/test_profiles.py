@@ -137,7 +137,8 @@ def test_a_knob_without_a_range_takes_its_role_s_own():
 
 def test_the_roles_are_a_closed_list():
     assert " ".join(sorted(CONTROL_ROLES)) == (
-        "adventure click end held key_next level mute outside panic rate rate_down rate_up role tap tempo undo"
+        "ab ab_a ab_b ab_none adventure click end held key_next level mute outside panic rate rate_down rate_up role "
+        "tap tempo undo"
     )
 
 
@@ -157,7 +158,8 @@ def test_the_roles_are_a_closed_list():
         (
             HEAD + PEDAL.replace("rate_up", "rateup"),
             "control 1: role = 'rateup' is not possible; it must be one of rate, level, adventure, outside, tempo, "
-            "rate_up, rate_down, undo, panic, role, held, mute, tap, click, end, key_next (did you mean 'rate_up'?)",
+            "rate_up, rate_down, undo, panic, role, held, mute, tap, click, end, key_next, ab, ab_a, ab_b, ab_none "
+            "(did you mean 'rate_up'?)",
         ),
         (
             HEAD + PEDAL + PEDAL.replace("control_change", "cc"),

@@ -1,5 +1,7 @@
 """The learned listener: its regression against numpy, exact undo, what silence says, and planning on it."""
 
+from math import erfc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -183,13 +185,19 @@ def test_a_like_keeps_the_draw_and_a_dislike_draws_anew():
     assert (t._z != z).all()
 
 
+SAID = st.one_of(st.floats(-1.0, 1.0), st.sampled_from(("a", "b", "neither")))
+
+
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=12), st.integers(1, 12), st.booleans())
+@given(st.lists(SAID, min_size=1, max_size=12), st.integers(1, 12), st.booleans())
 def test_undo_is_exact_to_any_depth(values, depth, silent):
     t, x, _ = taught(5, silent=silent)
     history = [state_of(t)]
     for i, value in enumerate(values):
-        t.rate(100 + i, value, x[i % 5], x[0] if silent else None)
+        if isinstance(value, str):
+            t.prefer(100 + i, value, x[i % 5], x[(i + 2) % 5])
+        else:
+            t.rate(100 + i, value, x[i % 5], x[0] if silent else None)
         history.append(state_of(t))
     for _ in range(min(depth, len(values))):
         assert t.undo()
@@ -217,6 +225,8 @@ def test_the_oldest_half_is_folded_and_the_rest_still_taken_back():
 
 def test_save_and_load_go_on_alike():
     t, x, _ = taught(20)
+    t.prefer(21, "b", x[0], x[1])
+    t.prefer(22, "neither", x[2], x[3])
     other = Taste(SEEN, 2)
     other.load({name: array.copy() for name, array in t.state().items()})
     np.testing.assert_array_equal(other.mean, t.mean)
@@ -235,6 +245,84 @@ def test_silence_speaks_only_for_players_who_press_one_way():
     root = np.float32(np.sqrt(SILENT))
     np.testing.assert_array_equal(likes.state()["silent"][2], x[3] * root)
     assert not both.state()["silent"][2].any()
+
+
+def test_answers_say_nothing_of_which_way_a_player_presses():
+    x, _ = drawn(4)
+    t = Taste(SEEN, 1)
+    t.rate(0, 0.9, x[0])
+    t.prefer(1, "b", x[0], x[1])
+    t.rate(2, 0.9, x[2], x[3])
+    assert t.state()["silent"][2].any()
+
+
+@pytest.mark.parametrize("known", [0, 40])
+@pytest.mark.parametrize("answer", ["a", "b"])
+def test_an_answer_leaves_the_difference_where_the_probit_does(answer, known):
+    """Against the integral over the difference, by the posterior that the observation makes under the same scales."""
+    t, x, _ = taught(known)
+    a, b = x[:2] if known else drawn(2)[0]
+    d = (a - b).astype(float)
+    spread = t.state()["spread"].copy()
+    precision = np.linalg.inv(covariance(t))
+    mean, sd = t._mu @ d, np.sqrt(d @ covariance(t) @ d)
+    grid = mean + sd * np.linspace(-8, 8, 20_001)
+    sign = 1.0 if answer == "a" else -1.0
+    weigh = np.exp(-(((grid - mean) / sd) ** 2) / 2) * [erfc(-sign * g / taste.UNSURE / np.sqrt(2)) for g in grid]
+    weigh /= weigh.sum()
+    expected = weigh @ grid
+    variance = weigh @ (grid - expected) ** 2
+    before = t._mu.copy()
+    t.prefer(500, answer, a, b)
+    k, y = t.state()["weight"][known], t.state()["y"][known]
+    one = k * d / np.sqrt(spread[-1])
+    posterior = np.linalg.inv(precision + np.outer(one, one))
+    after = posterior @ (precision @ before + one * k * y / np.sqrt(spread[-1]))
+    assert after @ d == pytest.approx(expected, rel=1e-4)
+    assert d @ posterior @ d == pytest.approx(variance, rel=1e-4)
+    assert np.sign(y) == sign
+    if not known:  # nothing to forget: the sums are of it alone
+        np.testing.assert_allclose(t._sums[0], np.outer(k * d, k * d), rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(t._sums[1], k * k * y * d, rtol=1e-5, atol=1e-9)
+
+
+def covariance(t):
+    root = np.triu(t._work[:N_X, :N_X])
+    return np.linalg.inv(root.T @ root)
+
+
+def test_neither_says_that_they_are_alike():
+    t, x, _ = taught(40)
+    foreseen, unsure = t._mu @ (x[0] - x[1]), (x[0] - x[1]) @ covariance(t) @ (x[0] - x[1])
+    t.prefer(500, "neither", x[0], x[1])
+    assert t.state()["y"][40] == 0.0
+    assert abs(t._mu @ (x[0] - x[1])) < abs(foreseen)
+    assert (x[0] - x[1]) @ covariance(t) @ (x[0] - x[1]) < unsure
+
+
+def test_two_likings_are_found_from_answers_alone_and_phrases_that_are_alike_say_nothing():
+    t, rng = Taste(SEEN, 1), np.random.default_rng(4)
+    for i in range(80):
+        a, b = (0.5 * drawn(2, i)[0]).astype(np.float32)
+        a[-1] = b[-1] = 1.0
+        better = 0.4 * (a[3] - b[3]) - 0.4 * (a[20] - b[20]) + 0.1 * rng.standard_normal() > 0
+        t.prefer(i, "a" if better else "b", a, b)
+    found = np.abs(t._mu[:-1])
+    assert set(np.argsort(found)[-2:]) == {3, 20}
+    assert np.sort(found)[-3] < 0.3 * np.sort(found)[-2]
+    assert t._mu[3] > 0 > t._mu[20]
+    mean = t.mean.copy()
+    t.prefer(100, "a", a, a)
+    np.testing.assert_allclose(t.mean, mean, atol=0.05)
+    assert np.isfinite(t.weights).all()
+
+
+def test_answers_that_contradict_everything_known_stay_finite():
+    t, x, _ = taught(60)
+    by_liking = sorted(x, key=lambda row: t._mu @ row)
+    for i in range(40):
+        t.prefer(100 + i, "a", by_liking[i % 20], by_liking[-1 - i % 20])
+    assert np.isfinite(t._mu).all() and np.isfinite(t.state()["y"]).all()
 
 
 def test_what_a_rating_is_about():
