@@ -12,7 +12,8 @@ import numpy as np
 from livecomposer.agents.protocol import Agent, Choice, Steps
 from livecomposer.instrument.records import NOTHING_REACHED, Recorder
 from livecomposer.instrument.snapshot import Stateful
-from livecomposer.ratings.credit import GRACE_S, LASTS_S, Credit
+from livecomposer.ratings.credit import LASTS_S, Credit
+from livecomposer.ratings.meaning import Meaning
 from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
@@ -56,6 +57,7 @@ class Learning:
         self.taste = taste
         self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
         self.credit = Credit(self.steps)
+        self.meaning = Meaning(self.credit)
         self.held = held
         self.version = 0
         self.changed = False  # a plan made before this is stale
@@ -66,11 +68,6 @@ class Learning:
         self._jobs = 0
         self._in_flight = -1
         self._wanted = False
-        # the last phrase: its number, first onset, end of its last note; and the onset that began the one before it
-        self._phrase = -1
-        self._began = 0
-        self._ended = 0
-        self._before = (-1, 0)
         self._pressed_ns = -1  # the last onset when a rating was last given
 
     def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
@@ -102,11 +99,8 @@ class Learning:
             table.n = table.matured = 0
 
     def sounded(self, t_ns: int, end_ns: int, phrase: int) -> None:
-        """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``: the gap begins behind the last of them."""
-        if phrase != self._phrase:
-            self._before = (self._phrase, self._ended)
-            self._phrase, self._began = phrase, t_ns
-        self._ended = end_ns
+        """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``."""
+        self.meaning.phrases.sounded(t_ns, end_ns, phrase)
 
     @property
     def kept(self) -> list[Stateful]:
@@ -121,22 +115,18 @@ class Learning:
     @property
     def phrase(self) -> int:
         """The phrase that sounded last, -1 before the first."""
-        return self._phrase
+        return self.meaning.phrases.now.number
 
     def silent(self, t_ns: int) -> None:
-        """The last note of the phrase has just ended."""
-        self._ended = min(self._ended, t_ns)
+        """What sounds has just ended."""
+        self.meaning.phrases.silent(t_ns)
 
     def rate(self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool) -> None:
         """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes."""
         if self.held:
             return
-        gap = -1
-        if phrase_over and self._phrase >= 0 and t_pressed >= self._ended:
-            gap = self._phrase
-        elif self._before[0] >= 0 and self._before[1] <= t_pressed < self._began:
-            gap = self._before[0]
-        reached = self.credit.reach(t_pressed, gap)
+        reached, judged = self.meaning.of(t_pressed, phrase_over)
+        phrase = judged.number if judged is not None else -1
         number = self.ratings
         self.ratings += 1
         if self.taste is None:
@@ -145,7 +135,7 @@ class Learning:
             self._given.append([])
             if reached:
                 self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)), self._silence(reached))
-        self._recorder.rating(turn_ns, t_pressed, number, source, value, gap if reached else NOTHING_REACHED)
+        self._recorder.rating(turn_ns, t_pressed, number, source, value, phrase if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()
@@ -155,6 +145,7 @@ class Learning:
         if not self._given:
             return False
         self.credit.take_back(self._given.pop())
+        self.meaning.habit.undo()
         if self.taste is not None:
             self.taste.undo()
         self._work()
@@ -197,9 +188,7 @@ class Learning:
         """Let the agents observe the steps that no rating can reach any more."""
         if self.held:
             return
-        # a press on its way may still have fallen into the gap before the phrase that sounds
-        phrase = self._phrase if t_ns - self._began >= GRACE_S * 1e9 else self._before[0]
-        for head, row in self.credit.mature(t_ns, phrase):
+        for head, row in self.credit.mature(t_ns, self.meaning.since(t_ns)):
             self.agents[head].observe(self.steps[head], row)
 
     def adopt(self, number: int, results: list[Any]) -> None:

@@ -442,6 +442,7 @@ class Performance:
         self._by = BY_RELEASE
         self.part.cancel()
         self.voices.release()
+        self.learning.silent(self.now_ns)
 
     def await_quiet(self, turn: int) -> None:
         """From now on, max(1 beat, 0.4 s) without a key ends the call."""

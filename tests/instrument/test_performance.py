@@ -672,7 +672,7 @@ def test_before_the_last_note_has_ended_it_is_not_the_gap(key_up, pressed):
         keys(p, (6900, key_up, 60))
     p.rate(pressed * MS, 1.0)
     assert credited(p, 0)[:8] == [0.0] * 8
-    p.rate(7470 * MS, 1.0)
+    p.rate(7900 * MS, 1.0)
     assert credited(p, 0)[0] == 0.3
 
 
