@@ -10,15 +10,32 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from livecomposer.agents.protocol import Agent, Choice, Steps
-from livecomposer.instrument.records import NOTHING_REACHED, Recorder
+from livecomposer.instrument.records import MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
 from livecomposer.instrument.snapshot import Stateful
 from livecomposer.ratings.credit import LASTS_S, Credit
 from livecomposer.ratings.meaning import Meaning
+from livecomposer.ratings.presses import AGAIN, BOUNCE, INSTEAD, NEW, STRONGER, Press, Presses
+from livecomposer.ratings.strength import Control, Strength
 from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
+PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
+FORGET_S = 30.0
+OLD_S = 60.0
+TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
 DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
+
+
+class Given(NamedTuple):
+    """What it takes to take a rating back."""
+
+    number: int
+    t_pressed: int
+    control: Control
+    rewards: list[tuple[int, int, float]]  # before it
+    felt: bool  # the taste has learnt from it
+    pressed_ns: int  # Learning._pressed_ns before it
 
 
 class Job(NamedTuple):
@@ -58,17 +75,21 @@ class Learning:
         self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
         self.credit = Credit(self.steps)
         self.meaning = Meaning(self.credit)
+        self.strength = Strength()
+        self.presses = Presses()
         self.held = held
+        self.about: set[int] = set()  # heads that ratings concern for now; none: all
         self.version = 0
         self.changed = False  # a plan made before this is stale
         self.ratings = 0
         self._recorder = recorder
         self._learner = learner
-        self._given: deque[list[tuple[int, int, float]]] = deque(maxlen=REMEMBERED)  # rewards before each
+        self._given: deque[Given] = deque(maxlen=REMEMBERED)
         self._jobs = 0
         self._in_flight = -1
         self._wanted = False
         self._pressed_ns = -1  # the last onset when a rating was last given
+        self._warned = False
 
     def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
         """Take down a step that has just sounded, with what it earns by itself, and return its number."""
@@ -92,6 +113,13 @@ class Learning:
                 run = agent.job(steps)
                 if run is not None:
                     agent.adopt(run())
+
+    def hold(self, head: int, on: bool) -> None:
+        """Ratings concern this head (and the others that are held) only, until it is let go."""
+        if on:
+            self.about.add(head)
+        else:
+            self.about.discard(head)
 
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
@@ -121,35 +149,83 @@ class Learning:
         """What sounds has just ended."""
         self.meaning.phrases.silent(t_ns)
 
-    def rate(self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool) -> None:
-        """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes."""
+    def rate(
+        self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool, control: int = -1
+    ) -> bool:  # fmt: skip
+        """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes.
+
+        Returns whether it was taken: not while HELD, not if it is older than a minute (said once), and not if it is
+        the last press of its ``source`` bouncing.
+        """
         if self.held:
-            return
-        reached, judged = self.meaning.of(t_pressed, phrase_over)
-        phrase = judged.number if judged is not None else -1
-        number = self.ratings
-        self.ratings += 1
+            return False
+        if turn_ns - t_pressed > OLD_S * 1e9:
+            if not self._warned:
+                self._warned = True
+                self._recorder.status(turn_ns, TOO_OLD)
+            return False
+        meant = self.meaning.of(t_pressed, phrase_over)
+        densities = meant.densities
+        number, first_ns = self.ratings, t_pressed
+        if source != PROGRAM:
+            what = self.presses.what(source, t_pressed, value, meant.reached)
+            last = self.presses.last(source)
+            newest = self._given[-1].number if self._given else -1
+            if last is not None and (what == BOUNCE or (what == STRONGER and last.number != newest)):
+                self._recorder.rating(turn_ns, t_pressed, last.number, source, value, SAME_PRESS)
+                return False
+            if last is not None and what in (STRONGER, INSTEAD) and last.number == newest:
+                number = last.number  # this one stands for it
+                self.undo()
+            if last is not None and what != NEW:
+                first_ns = last.first_ns
+                meant = self.meaning.of(first_ns, phrase_over)
+                densities = (0.0, 0.0) if what == AGAIN else meant.densities
+        self.ratings = max(self.ratings, number + 1)
+        reached, judged = meant.reached, meant.phrase
+        if self.about:
+            reached = [step for step in reached if step[0] in self.about]
+        pressed_ns, strong = self._pressed_ns, value
+        if source != PROGRAM:
+            strong = self.strength.of((source, control), value)
+            self.presses.taken(source, Press(number, first_ns, t_pressed, value, reached))
+        self.meaning.habit.pressed(*densities)
+        rewards: list[tuple[int, int, float]] = []
         if self.taste is None:
-            self._given.append(self.credit.give(reached, value))
-        else:
-            self._given.append([])
-            if reached:
-                self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)), self._silence(reached))
+            rewards = self.credit.give(reached, strong)
+        elif reached:
+            self.taste.rate(first_ns, strong, self.taste.features_of(self._felt(reached)), self._silence(reached))
+        felt = self.taste is not None and bool(reached)
+        self._given.append(Given(number, t_pressed, (source, control), rewards, felt, pressed_ns))
+        phrase = judged.number if judged is not None else MOMENT
         self._recorder.rating(turn_ns, t_pressed, number, source, value, phrase if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()
+        return True
 
     def undo(self) -> bool:
         """Take the last rating back, exactly; returns whether there was one."""
         if not self._given:
             return False
-        self.credit.take_back(self._given.pop())
+        given = self._given.pop()
+        self.credit.take_back(given.rewards)
         self.meaning.habit.undo()
-        if self.taste is not None:
+        self.presses.undo(given.number)
+        if given.control[0] != PROGRAM:
+            self.strength.undo(given.control)
+        self._pressed_ns = given.pressed_ns
+        if self.taste is not None and given.felt:
             self.taste.undo()
         self._work()
         return True
+
+    def forget_last(self, turn_ns: int) -> int:
+        """Take back all that was pressed in the last ``FORGET_S``; returns how many ratings that were."""
+        n = 0
+        while self._given and self._given[-1].t_pressed >= turn_ns - FORGET_S * 1e9 and self.undo():
+            n += 1
+        return n
 
     def new_phrase(self) -> None:
         """A phrase is about to be decided: something else is tried in it."""

@@ -13,7 +13,7 @@ from livecomposer.ratings.phrases import Phrase
 
 LASTS_S = 1.5  # a note is heard until the next begins, at most so long
 WINDOW_S = 3.5  # a note that began earlier cannot be meant by a press inside a phrase
-GRACE_S = 0.5  # the longest way of a press from finger to loop
+GRACE_S = 1.5  # the longest way of a press from finger to loop, and of another that repeats or corrects it
 LEAST = 0.01  # of a press: less is nobody's meaning
 PHRASE_WEIGHT = 0.3  # of a press about a phrase on each note: a verdict on all of them, vaguer on each
 

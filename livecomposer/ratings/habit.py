@@ -35,7 +35,7 @@ class Habit:
         return about / total if total > 0.0 else 0.0
 
     def pressed(self, phrase: float, moment: float) -> None:
-        """Take such a press into account."""
+        """Take such a press into account (0 and 0: one that says nothing of the habit)."""
         self._seen.append((phrase + STRAY, moment + STRAY))
         self._weigh()
 

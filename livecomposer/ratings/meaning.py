@@ -16,10 +16,12 @@ LONGEST_S = BREATH_S + WINDOW_S  # from a phrase's end to a press about it, once
 
 
 class Meant(NamedTuple):
-    """What a press reaches: (head, step number, weight), and the phrase that it judges whole (None: a moment)."""
+    """What a press reaches: (head, step number, weight), the phrase that it judges whole (None: a moment), and the
+    densities of its time by which that was decided."""
 
     reached: list[tuple[int, int, float]]
     phrase: Phrase | None
+    densities: tuple[float, float]
 
 
 class Meaning:
@@ -31,7 +33,7 @@ class Meaning:
         self.habit = Habit()
 
     def of(self, t_ns: int, done: bool) -> Meant:
-        """What a press at ``t_ns`` means; the habit takes it into account. ``done``: the phrase is over by the plan."""
+        """What a press at ``t_ns`` means. ``done``: the phrase is over by the plan."""
         near, chance = self.credit.moment(t_ns)
         density, best, phrase = 0.0, 0.0, None
         for verdict in self.phrases.verdicts(t_ns, done):
@@ -43,10 +45,10 @@ class Meaning:
                 best, phrase = found, verdict.phrase
         moment = chance / self.phrases.cycle_s
         judged = self.habit.chance(density, moment)
-        self.habit.pressed(density, moment)
+        densities = (density, moment)
         if phrase is not None and judged >= 0.5:
-            return Meant(self.credit.whole(phrase), phrase)
-        return Meant(near, None)
+            return Meant(self.credit.whole(phrase), phrase, densities)
+        return Meant(near, None, densities)
 
     def since(self, t_ns: int) -> int:
         """The last onset (ns) before all that a press not taken before ``t_ns`` can judge whole."""

@@ -110,6 +110,7 @@ def player(meaning, steps, press, phrases=30):
             while presses and presses[0][0] <= t:
                 at, about = presses.pop(0)
                 told.append((about, meaning.of(at * MS, False)))
+                meaning.habit.pressed(*told[-1][1].densities)
             steps.append(t * MS, number, CHOICE)
             meaning.phrases.sounded(t * MS, (t + 250) * MS, number)
             if i == 7:
