@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from livecomposer.agents.protocol import Agent, Choice, Steps
-from livecomposer.instrument.records import MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
+from livecomposer.instrument.records import FORGET_S, MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
 from livecomposer.instrument.snapshot import Stateful
 from livecomposer.ratings.credit import LASTS_S, Credit
 from livecomposer.ratings.meaning import Meaning
@@ -21,7 +21,6 @@ from livecomposer.ratings.taste import Taste
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
 PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
-FORGET_S = 30.0
 OLD_S = 60.0
 TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
 DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior

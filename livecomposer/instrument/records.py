@@ -32,6 +32,7 @@ COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
     "key_next", "in_lost", "out_lost", "outside", "forget", "about_rhythm", "about_notes", "about_chords",
 )  # fmt: skip
+FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 # the phrase of a rating that is about a moment; that no note was there for; that is no rating but the last one bouncing
 MOMENT, NOTHING_REACHED, SAME_PRESS = -1, -2, -3
