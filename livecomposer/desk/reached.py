@@ -124,7 +124,8 @@ def words(rated: Rated) -> str:
     if len(chords) == len(events) or rated.heads == {HARMONY}:
         what = _counted(len(events), "chord")
     elif rated.heads == {RHYTHM}:
-        what = f"the rhythm of {_counted(len(notes), 'note')}" if notes else "the silence"
+        of = f"the phrase ({_counted(len(notes), 'note')})" if rated.phrase >= 0 else _counted(len(notes), "note")
+        what = f"the rhythm of {of}" if notes else "the silence"
     elif not notes:
         what = "the silence"
     elif rated.phrase >= 0:

@@ -49,6 +49,8 @@ def test_a_verdict_counts_the_phrase():
     run.p.advance(7700 * MS)
     run.p.rate(7700 * MS, 1.0)
     assert run.line() == "♥ liked the phrase (15 notes)"
+    run.p.rate(7700 * MS, -1.0, about="rhythm")
+    assert run.line(2000) == "✗ disliked the rhythm of the phrase (15 notes)"
 
 
 def test_in_harmonize_it_is_chords_and_the_steps_of_two_roles_do_not_mix():
