@@ -13,6 +13,7 @@ from livecomposer.agents.protocol import Agent, Choice, Steps
 from livecomposer.instrument.records import FORGET_S, MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
 from livecomposer.instrument.snapshot import Stateful
 from livecomposer.ratings.credit import LASTS_S, Credit
+from livecomposer.ratings.delay import USUAL, Delay
 from livecomposer.ratings.meaning import Meaning
 from livecomposer.ratings.presses import AGAIN, BOUNCE, INSTEAD, NEW, STRONGER, Press, Presses
 from livecomposer.ratings.strength import Control, Strength
@@ -67,12 +68,13 @@ class Learning:
     """
 
     def __init__(
-        self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None
+        self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None,
+        delay: Delay = USUAL,
     ) -> None:  # fmt: skip
         self.agents = agents
         self.taste = taste
         self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
-        self.credit = Credit(self.steps)
+        self.credit = Credit(self.steps, delay)
         self.meaning = Meaning(self.credit)
         self.strength = Strength()
         self.presses = Presses()

@@ -41,6 +41,7 @@ from livecomposer.music.actions import TICKS_PER_BEAT
 from livecomposer.music.context import BASS, HARMONY, LAST_NOTE, PHRASE, TICK, VOICING, new_own
 from livecomposer.music.metre import parse_metre
 from livecomposer.music.rules import HEAD_OF, load_weights
+from livecomposer.ratings.delay import Delay
 from livecomposer.settings import Settings
 
 CHORD_NS = 40_000_000  # keys struck within this are one chord
@@ -103,7 +104,8 @@ class Performance:
         self.hearing = Hearing(settings, metre)
         prior = load_prior(settings.prior)
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
-        self.learning = Learning(agents, self.recorder, learner, settings.held, taste)
+        delay = Delay.of(settings.delay, settings.delay_spread)
+        self.learning = Learning(agents, self.recorder, learner, settings.held, taste, delay)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
         self.learning.explore(settings.adventure if settings.explore else 0.0)
