@@ -76,13 +76,12 @@ class Credit:
             start = delay_weights(
                 table.t_ns, table.matured, table.n, t_ns, self.delay.shape, self.delay.scale_s, self._weights
             )
-            chances = self._weights[start : table.n]
-            onsets, counts = np.unique(table.t_ns[start : table.n], return_counts=True)
-            chance = float((chances / np.repeat(counts, counts)).sum()) if onsets.size else 0.0
-            total = float(chances.sum())
-            reached += [
-                (head, table.first + start + i, float(x) / total) for i, x in enumerate(chances) if x > LEAST * total
-            ]
+            chances = self._weights[start : table.n].tolist()
+            total = sum(chances)
+            first = table.first + start
+            reached += [(head, first + i, x / total) for i, x in enumerate(chances) if x > LEAST * total]
+            onsets = table.t_ns[start : table.n].tolist()
+            chance = sum(dict(zip(onsets, chances, strict=True)).values())  # a sonority counts once
         return reached, chance
 
     def whole(self, phrase: Phrase) -> list[tuple[int, int, float]]:

@@ -13,7 +13,7 @@ import numpy as np
 LATEST = 64  # presses that count
 UNDO = 256  # and as many more that come back when later ones are taken back
 STRAY = 0.01  # a second: the density of presses that are about neither
-GRID = np.linspace(0.01, 0.99, 50)
+GRID = np.linspace(0.01, 0.99, 25)
 _PRIOR = 1.0 / np.sqrt(GRID * (1.0 - GRID))
 
 
@@ -46,8 +46,7 @@ class Habit:
         self._weigh()
 
     def _weigh(self) -> None:
-        weight = _PRIOR.copy()
-        for phrase, moment in list(self._seen)[-LATEST:]:
-            weight *= GRID * phrase + (1.0 - GRID) * moment
-            weight /= weight.sum()
+        phrase, moment = np.array(list(self._seen)[-LATEST:]).reshape(-1, 2).T
+        log = np.log(np.outer(GRID, phrase) + np.outer(1.0 - GRID, moment)).sum(axis=1)
+        weight = _PRIOR * np.exp(log - log.max())
         self.share = float(weight @ GRID / weight.sum())
