@@ -1,7 +1,7 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|tastes|practice|bench``; each command's work is in its own module, imported when
-it is chosen.
+``livecomposer play|ports|doctor|learn|calibrate|tastes|practice|bench``; each command's work is in its own module,
+imported when it is chosen.
 """
 
 import argparse
@@ -58,6 +58,11 @@ def _run(args: argparse.Namespace) -> int:
 
         refuse_wedged(args.api or "")
         return learn_command(args.midi_in or "", args.api or "", args.name or "")
+    if args.command == "calibrate":
+        from livecomposer.desk.calibrate import calibrate_command
+
+        refuse_wedged(args.api or "")
+        return calibrate_command(args)
     if args.command == "tastes":
         from livecomposer.desk.tastes import tastes_command
         from livecomposer.desk.wiring import prepare_cache
@@ -101,6 +106,12 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    calibrate = commands.add_parser("calibrate", help="measure how late you press, in half a minute")
+    calibrate.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
+    calibrate.add_argument("--out", dest="midi_out", metavar="REGEX", help="MIDI output whose name matches this regex")
+    calibrate.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
+    calibrate.add_argument("--sound", choices=("auto", "on", "off"), help="built-in sound")
+    calibrate.add_argument("--json", action="store_true", help="for programs")
     _add_tastes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
     practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")

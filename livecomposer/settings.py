@@ -21,6 +21,7 @@ ROLES = ("harmonize", "duet", "answer", "solo")
 PARTS = ("line", "comp", "bass")
 PROJECT_FILE = "livecomposer.toml"
 USER_FILE = "settings.toml"
+DELAY_FILE = "calibration.toml"  # written by calibrate
 
 
 def _setting(default: Any, help_: str, **limits: Any) -> Any:
@@ -77,6 +78,8 @@ class Settings:
     theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)
     explore: bool = _setting(True, "try what is not known to be liked (dyna-q; else it plays what is likeliest)")
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)
+    delay: float = _setting(0.8, "how late you press a rating, s (calibrate measures it)", low=0.2, high=1.6)
+    delay_spread: float = _setting(0.358, "and how much that varies, s", low=0.05, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)
     taste: str = _setting("mine", "name under which what it learns is kept")
@@ -164,12 +167,12 @@ def parse(name: str, text: str) -> Any:
 
 
 def collect(flags: Mapping[str, Any], environ: Mapping[str, str], user_dir: Path, project_dir: Path) -> Settings:
-    """Settings from all sources: flag > environment > project file > user file > built-in.
+    """Settings from all sources: flag > environment > project file > user file > what was calibrated > built-in.
 
     ``flags`` holds only what was given (name → value). Raises SettingsError naming the source of a bad value.
     """
     chosen: dict[str, Any] = {}
-    for path in (user_dir / USER_FILE, project_dir / PROJECT_FILE):
+    for path in (user_dir / DELAY_FILE, user_dir / USER_FILE, project_dir / PROJECT_FILE):
         chosen.update(_read_toml(path))
     for name in _FIELDS:
         variable = f"LIVECOMPOSER_{flag_of(name).replace('-', '_').upper()}"

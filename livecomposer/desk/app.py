@@ -15,6 +15,7 @@ from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
 from livecomposer.desk.keeping import Kept
 from livecomposer.desk.keys import Keyboard
+from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
 from livecomposer.desk.wiring import Plan, choose
 from livecomposer.errors import LivecomposerError, StoreError
@@ -71,6 +72,7 @@ class Desk:
         for path in (settings.export, settings.render):
             check_writable(path)
         self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
+        self.reached = Reached()
         self.keyboard = Keyboard()
         self.metre = parse_metre(settings.metre)
         player = None
@@ -177,6 +179,7 @@ class Desk:
         records = self.reader.read()
         for record in records:
             self.kept.take(record)
+            self.reached.take(record)
             self.state.take(record, self.metre)
             if record.kind in (Kind.STATUS, Kind.CHUNK):
                 self._collect(record)
@@ -185,9 +188,12 @@ class Desk:
             elif record.kind == Kind.RATING:
                 self._rated(record)
             elif record.kind == Kind.COMMAND:
-                self._commanded(*unpack_record(record))
+                self._commanded(record.t_ns, *unpack_record(record))
             elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
                 self.hands.human()
+        line = self.reached.line(time.perf_counter_ns())
+        if line:
+            self.screen.say(line)
         if self.reader.lost:
             self.screen.say(f"Warning: {self.reader.lost} records were lost; the files written at the end have a hole.")
             self.reader.lost = 0
@@ -200,12 +206,18 @@ class Desk:
             self._hinted = True
             self.screen.say(HINT)
 
-    def _commanded(self, name: str, value: float | str | None) -> None:
+    def _commanded(self, t_ns: int, name: str, value: float | str | None) -> None:
         """Say what a key or control has done, where the status line does not show it."""
         if name == "undo":
             gone = self.kept.undo()
             what = "answer" if isinstance(gone, str) else "rating"
             self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
+            self.state.pairs = self.kept.pairs
+            self.state.ratings = len(self.kept.ratings) - self.state.pairs
+        elif name == "forget":
+            n = self.kept.forget(t_ns)
+            what = f"Took {n} rating{'s' if n > 1 else ''} of the last 30 s back."
+            self.screen.say(what if n else "There is no rating of the last 30 s to take back.")
             self.state.pairs = self.kept.pairs
             self.state.ratings = len(self.kept.ratings) - self.state.pairs
         elif name == "panic":

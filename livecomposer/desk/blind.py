@@ -140,8 +140,13 @@ class Speaker:
             while (wait := start + t_ns - AHEAD_NS - time.perf_counter_ns()) > 0:
                 time.sleep(min(wait / S, SLICE_S))
                 self._said()
-            self._writer.write(Kind.OUTPUT, start + t_ns, msg)
+            self.send(start + t_ns, msg)
         time.sleep(RING_S)
+
+    def send(self, t_ns: int, msg: bytes) -> None:
+        """One message for the moment ``t_ns``, with no more to wait for. Raises PortLost."""
+        self._said()
+        self._writer.write(Kind.OUTPUT, t_ns, msg)
 
     def _said(self) -> str:
         said = self._sound.look() or ("", "")

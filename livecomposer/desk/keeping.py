@@ -3,7 +3,7 @@
 Kept in desk's memory, so that a crash of the instrument loses nothing but what it had not yet put on the ring.
 """
 
-from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, unpack
+from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, FORGET_S, SAME_PRESS, unpack
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi.files import write_performance
 from livecomposer.midi.messages import is_channel_message
@@ -26,12 +26,15 @@ class Kept:
         self.tempi: list[tuple[float, float]] = []
         self._thru = thru
         self._started = False
+        self._number = -1  # of the last rating
 
     def take(self, record: Record) -> None:
         """Keep a record if it is one of ours."""
-        if record.kind == Kind.START and not self._started:
-            self._started = True
-            self.start_ns = record.t_ns
+        if record.kind == Kind.START:
+            self._number = -1
+            if not self._started:
+                self._started = True
+                self.start_ns = record.t_ns
         elif record.kind == Kind.OUTPUT:
             _, _, by, msg = unpack(record)
             self.add((record.t_ns - self.start_ns) * 1e-9, by, msg)
@@ -40,9 +43,14 @@ class Kept:
             if is_channel_message(msg):
                 self.player.append(((record.t_ns - self.start_ns) * 1e-9, msg))
         elif record.kind == Kind.RATING:
-            t_pressed, _, _, value, _ = unpack(record)
-            self.ratings.append(((t_pressed - self.start_ns) * 1e-9, value))
+            t_pressed, number, _, value, phrase = unpack(record)
+            if phrase != SAME_PRESS:
+                if number == self._number:  # it stands for the last one
+                    self.undo()
+                self._number = number
+                self.ratings.append(((t_pressed - self.start_ns) * 1e-9, value))
         elif record.kind == Kind.ANSWER:
+            self._number = unpack(record)[0]
             self.ratings.append(((record.t_ns - self.start_ns) * 1e-9, PAIR_MARKS[unpack(record)[1]]))
         elif record.kind == Kind.BEAT:
             _, tempo, *_ = unpack(record)
@@ -75,6 +83,14 @@ class Kept:
     def undo(self) -> float | str | None:
         """The last rating or answer has been taken back; returns it, None if there was none."""
         return self.ratings.pop()[1] if self.ratings else None
+
+    def forget(self, t_ns: int) -> int:
+        """Those pressed in the last 30 s have been taken back; returns how many that were."""
+        since = (t_ns - self.start_ns) * 1e-9 - FORGET_S
+        n = len(self.ratings)
+        while self.ratings and self.ratings[-1][0] >= since:
+            self.undo()
+        return n - len(self.ratings)
 
     def export(self, path: str) -> None:
         """Write both parts as a standard MIDI file. Raises StoreError."""

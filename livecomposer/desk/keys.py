@@ -29,6 +29,10 @@ ACTIONS: dict[str, Action] = {
     "left": Action("rate", -0.5),
     "down": Action("rate", -1.0),
     "backspace": Action("command", "undo"),
+    "delete": Action("command", "forget"),
+    "i": Action("command", "about_rhythm"),
+    "o": Action("command", "about_notes"),
+    "p": Action("command", "about_chords"),
     " ": Action("command", "held"),
     "tab": Action("command", "role"),
     "b": Action("command", "ab"),
@@ -49,6 +53,8 @@ HELP = (
     ("b", "a pair: two phrases from one context; again: leave it"),
     ("1 2 0", "which of the pair: the first, the second, neither"),
     ("Backspace", "take the last rating or answer back"),
+    ("Delete", "take back all ratings of the last 30 s"),
+    ("i o p", "rate rhythm, notes, chords only; again: all"),
     ("Space", "LEARNING / HELD"),
     ("Tab", "next role: harmonize, duet, answer, solo"),
     (".", "tap the tempo"),
@@ -62,9 +68,10 @@ HELP = (
 _SEQUENCES = {
     b"\x1b[A": "up", b"\x1b[B": "down", b"\x1b[C": "right", b"\x1b[D": "left",
     b"\x1bOA": "up", b"\x1bOB": "down", b"\x1bOC": "right", b"\x1bOD": "left",
+    b"\x1b[3~": "delete",
 }  # fmt: skip
 _SINGLE = {0x7F: "backspace", 0x08: "backspace", 0x09: "tab", 0x1B: "esc"}
-_WINDOWS = {"H": "up", "P": "down", "M": "right", "K": "left"}
+_WINDOWS = {"H": "up", "P": "down", "M": "right", "K": "left", "S": "delete"}
 
 
 def parse_keys(data: bytes) -> list[str]:

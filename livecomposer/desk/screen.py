@@ -14,6 +14,7 @@ from livecomposer.instrument.records import (
     FLAG_HELD,
     FLAG_MUTED,
     ROLE_NAMES,
+    SAME_PRESS,
     unpack,
 )
 from livecomposer.instrument.ring import Kind, Record
@@ -24,6 +25,7 @@ LINE_S = 0.1
 PLAIN_S = 5.0
 SLOW_MS = 20.0
 PHASES = ("listening", "your call", "playing", "yielded", "stopped")
+ABOUT = {"about_rhythm": "rhythm", "about_notes": "notes", "about_chords": "chords"}
 HINT = "Rate what *it* played: more of this (↑ →), or less (↓ ←)?"
 
 
@@ -48,6 +50,8 @@ class State:
     malformed: int = 0
     beat_ns: int = 0
     tick: int = 0
+    number: int = -1  # of the last rating
+    about: set[str] = field(default_factory=set)  # what ratings concern, if not all
     key_names: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def take(self, record: Record, metre: Metre) -> None:
@@ -61,10 +65,19 @@ class State:
         elif record.kind == Kind.LEDGER:
             _, self.notes, self.p50_ms, self.p99_ms, self.max_ms, self.misses, self.malformed = unpack(record)
         elif record.kind == Kind.RATING:
-            self.ratings += 1
-            self.last_rating = unpack(record)[3]
+            _, number, _, value, phrase = unpack(record)
+            if phrase != SAME_PRESS:
+                self.ratings += number != self.number  # else it stands for the last one
+                self.number, self.last_rating = number, value
         elif record.kind == Kind.ANSWER:
             self.pairs += 1
+        elif record.kind == Kind.COMMAND:
+            name, on = unpack(record)
+            if name in ABOUT:
+                self.about ^= {name} if on is None or bool(on) != (name in self.about) else set()
+        elif record.kind == Kind.START:
+            self.number = -1
+            self.about.clear()
 
 
 class Screen:
@@ -120,6 +133,7 @@ class Screen:
             for flag, word in ((FLAG_MUTED, "MUTE"), (FLAG_CLICK, "click"), (FLAG_EXTERNAL, "ext"))
             if state.flags & flag
         )
+        marks += "".join(f" rating {word}" for name, word in ABOUT.items() if name in state.about)
         sign = "" if not state.ratings else (" ▲" if state.last_rating > 0 else " ▼")
         pairs = f" pairs {state.pairs}" if state.pairs else ""
         sound = state.p50_ms + self.sound_ms

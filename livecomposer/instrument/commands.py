@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from livecomposer.errors import SettingsError
 from livecomposer.instrument.records import ANSWERS, BY_RELEASE, COMMAND_TEXT_BYTES, COMMANDS, SOURCES
-from livecomposer.midi.profiles import Control
+from livecomposer.midi.profiles import HOLD_ROLES, Control
+from livecomposer.music.context import HARMONY, MELODY, RHYTHM
 from livecomposer.music.theory import Key, next_key
 from livecomposer.settings import ROLES, check
 
@@ -22,6 +23,9 @@ KNOB_STEPS = {
     "adventure": 0.01,
     "outside": 0.01,
 }
+
+# the head that ratings concern while it is held
+ABOUT = {"about_rhythm": RHYTHM, "about_notes": MELODY, "about_chords": HARMONY}
 
 
 def check_command(name: str, value: Value) -> None:
@@ -38,7 +42,7 @@ def check_command(name: str, value: Value) -> None:
     elif name == "level":
         if isinstance(value, bool | str | None) or not 0.0 <= value <= 1.0:
             raise SettingsError(f"level = {value!r} is not a number from 0 to 1")
-    elif name in ("held", "mute", "click"):
+    elif name in ("held", "mute", "click", *HOLD_ROLES):
         if value not in (None, 0, 1):
             raise SettingsError(f"{name} = {value!r} is not 1 (on), 0 (off) or nothing (the other)")
     elif value is not None:
@@ -88,11 +92,16 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.pairs.ask(turn, p.muted)
     elif name in ANSWERS:
         p.pairs.answer(turn, ANSWERS[name])
+    elif name == "forget":
+        learning.forget_last(turn)
+    elif name in ABOUT:
+        learning.hold(ABOUT[name], ABOUT[name] not in learning.about if value is None else bool(value))
     elif name == "panic":
         p.panic()
     elif name == "in_lost":
         p.by(BY_RELEASE)
         p.hands.lost()
+        learning.about.clear()
         p.transport.clock_stop()
         p.await_quiet(turn)
     elif name == "out_lost":
@@ -108,11 +117,11 @@ def obey_control(p: "Performance", turn: int, index: int, data2: int, t_in: int)
     if value is None:
         return
     if role in ("rate", "rate_up", "rate_down"):
-        p.take_rating(turn, t_in, value, SOURCES.index("midi"))
+        p.take_rating(turn, t_in, value, SOURCES.index("midi"), index)
     elif role in KNOB_STEPS:
         obey(p, turn, role, _turned(p, controls.controls[index], value) if controls.relative(index) else value)
     else:
-        obey(p, turn, role, None, t_in)
+        obey(p, turn, role, value if role in HOLD_ROLES else None, t_in)
 
 
 def _turned(p: "Performance", control: Control, steps: float) -> float:

@@ -10,9 +10,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from livecomposer.agents.protocol import Agent, Choice, Steps
-from livecomposer.instrument.records import NOTHING_REACHED, Recorder
+from livecomposer.instrument.records import FORGET_S, MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
 from livecomposer.instrument.snapshot import Stateful
-from livecomposer.ratings.credit import GRACE_S, LASTS_S, Credit
+from livecomposer.ratings.credit import LASTS_S, Credit
+from livecomposer.ratings.delay import USUAL, Delay
+from livecomposer.ratings.meaning import Meaning
+from livecomposer.ratings.presses import AGAIN, BOUNCE, INSTEAD, NEW, STRONGER, Press, Presses
+from livecomposer.ratings.strength import Control, Strength
 from livecomposer.ratings.taste import Taste
 
 REMEMBERED = 256  # ratings that can be taken back
@@ -20,6 +24,20 @@ SILENCE_S = 10.0
 DARING = 3.0  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
 PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases must differ to tell anything
 PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
+PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
+OLD_S = 60.0
+TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
+
+
+class Given(NamedTuple):
+    """What it takes to take a rating back."""
+
+    number: int
+    t_pressed: int
+    control: Control | None  # None: it is the answer to a pair
+    rewards: list[tuple[int, int, float]]  # before it
+    felt: bool  # the taste has learnt from it
+    pressed_ns: int  # Learning._pressed_ns before it
 
 
 class Job(NamedTuple):
@@ -52,29 +70,30 @@ class Learning:
     """
 
     def __init__(
-        self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None
+        self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None,
+        delay: Delay = USUAL,
     ) -> None:  # fmt: skip
         self.agents = agents
         self.taste = taste
         self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
-        self.credit = Credit(self.steps)
+        self.credit = Credit(self.steps, delay)
+        self.meaning = Meaning(self.credit)
+        self.strength = Strength()
+        self.presses = Presses()
         self.held = held
+        self.about: set[int] = set()  # heads that ratings concern for now; none: all
         self.version = 0
         self.changed = False  # a plan made before this is stale
         self.ratings = 0
         self._recorder = recorder
         self._learner = learner
-        self._given: deque[list[tuple[int, int, float]]] = deque(maxlen=REMEMBERED)  # rewards before each
+        self._given: deque[Given] = deque(maxlen=REMEMBERED)
         self._adventure = 0.0
         self._jobs = 0
         self._in_flight = -1
         self._wanted = False
-        # the last phrase: its number, first onset, end of its last note; and the onset that began the one before it
-        self._phrase = -1
-        self._began = 0
-        self._ended = 0
-        self._before = (-1, 0)
         self._pressed_ns = -1  # the last onset when a rating was last given
+        self._warned = False
 
     def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
         """Take down a step that has just sounded, with what it earns by itself, and return its number."""
@@ -100,17 +119,21 @@ class Learning:
                 if run is not None:
                     agent.adopt(run())
 
+    def hold(self, head: int, on: bool) -> None:
+        """Ratings concern this head (and the others that are held) only, until it is let go."""
+        if on:
+            self.about.add(head)
+        else:
+            self.about.discard(head)
+
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
         for table in self.steps:
             table.n = table.matured = 0
 
     def sounded(self, t_ns: int, end_ns: int, phrase: int) -> None:
-        """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``: the gap begins behind the last of them."""
-        if phrase != self._phrase:
-            self._before = (self._phrase, self._ended)
-            self._phrase, self._began = phrase, t_ns
-        self._ended = end_ns
+        """An event of ``phrase`` began at ``t_ns`` and ends at ``end_ns``."""
+        self.meaning.phrases.sounded(t_ns, end_ns, phrase)
 
     @property
     def kept(self) -> list[Stateful]:
@@ -125,44 +148,90 @@ class Learning:
     @property
     def phrase(self) -> int:
         """The phrase that sounded last, -1 before the first."""
-        return self._phrase
+        return self.meaning.phrases.now.number
 
     def silent(self, t_ns: int) -> None:
-        """The last note of the phrase has just ended."""
-        self._ended = min(self._ended, t_ns)
+        """What sounds has just ended."""
+        self.meaning.phrases.silent(t_ns)
 
-    def rate(self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool) -> None:
-        """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes."""
+    def rate(
+        self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool, control: int = -1
+    ) -> bool:  # fmt: skip
+        """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes.
+
+        Returns whether it was taken: not while HELD, not if it is older than a minute (said once), and not if it is
+        the last press of its ``source`` bouncing.
+        """
         if self.held:
-            return
-        gap = -1
-        if phrase_over and self._phrase >= 0 and t_pressed >= self._ended:
-            gap = self._phrase
-        elif self._before[0] >= 0 and self._before[1] <= t_pressed < self._began:
-            gap = self._before[0]
-        reached = self.credit.reach(t_pressed, gap)
-        number = self.ratings
-        self.ratings += 1
+            return False
+        if turn_ns - t_pressed > OLD_S * 1e9:
+            if not self._warned:
+                self._warned = True
+                self._recorder.status(turn_ns, TOO_OLD)
+            return False
+        meant = self.meaning.of(t_pressed, phrase_over)
+        densities = meant.densities
+        number, first_ns = self.ratings, t_pressed
+        if source != PROGRAM:
+            what = self.presses.what(source, t_pressed, value, meant.reached)
+            last = self.presses.last(source)
+            newest = self._given[-1].number if self._given else -1
+            if last is not None and (what == BOUNCE or (what == STRONGER and last.number != newest)):
+                self._recorder.rating(turn_ns, t_pressed, last.number, source, value, SAME_PRESS)
+                return False
+            if last is not None and what in (STRONGER, INSTEAD) and last.number == newest:
+                number = last.number  # this one stands for it
+                self.undo()
+            if last is not None and what != NEW:
+                first_ns = last.first_ns
+                meant = self.meaning.of(first_ns, phrase_over)
+                densities = (0.0, 0.0) if what == AGAIN else meant.densities
+        self.ratings = max(self.ratings, number + 1)
+        reached, judged = meant.reached, meant.phrase
+        if self.about:
+            reached = [step for step in reached if step[0] in self.about]
+        pressed_ns, strong = self._pressed_ns, value
+        if source != PROGRAM:
+            strong = self.strength.of((source, control), value)
+            self.presses.taken(source, Press(number, first_ns, t_pressed, value, reached))
+        self.meaning.habit.pressed(*densities)
+        rewards: list[tuple[int, int, float]] = []
         if self.taste is None:
-            self._given.append(self.credit.give(reached, value))
-        else:
-            self._given.append([])
-            if reached:
-                self.taste.rate(t_pressed, value, self.taste.features_of(self._felt(reached)), self._silence(reached))
-        self._recorder.rating(turn_ns, t_pressed, number, source, value, gap if reached else NOTHING_REACHED)
+            rewards = self.credit.give(reached, strong)
+        elif reached:
+            self.taste.rate(first_ns, strong, self.taste.features_of(self._felt(reached)), self._silence(reached))
+        felt = self.taste is not None and bool(reached)
+        self._given.append(Given(number, t_pressed, (source, control), rewards, felt, pressed_ns))
+        phrase = judged.number if judged is not None else MOMENT
+        self._recorder.rating(turn_ns, t_pressed, number, source, value, phrase if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()
+        return True
 
     def undo(self) -> bool:
         """Take the last rating back, exactly; returns whether there was one."""
         if not self._given:
             return False
-        self.credit.take_back(self._given.pop())
-        if self.taste is not None:
+        given = self._given.pop()
+        self.credit.take_back(given.rewards)
+        if given.control is not None:
+            self.meaning.habit.undo()
+            self.presses.undo(given.number)
+            if given.control[0] != PROGRAM:
+                self.strength.undo(given.control)
+        self._pressed_ns = given.pressed_ns
+        if self.taste is not None and given.felt:
             self.taste.undo()
         self._work()
         return True
+
+    def forget_last(self, turn_ns: int) -> int:
+        """Take back all that was pressed in the last ``FORGET_S``; returns how many ratings that were."""
+        n = 0
+        while self._given and self._given[-1].t_pressed >= turn_ns - FORGET_S * 1e9 and self.undo():
+            n += 1
+        return n
 
     def new_phrase(self) -> None:
         """A phrase is about to be decided: something else is tried in it."""
@@ -195,13 +264,14 @@ class Learning:
         a, b = (self._steps_of(phrase) for phrase in (first, second))
         if not a or not b:
             return
+        rewards: list[tuple[int, int, float]] = []
         if self.taste is None:
             worth = PAIR_WORTH[answer]
-            self._given.append(self.credit.give(a, worth[0]) + self.credit.give(b, worth[1]))
+            rewards = self.credit.give(a, worth[0]) + self.credit.give(b, worth[1])
         else:
-            self._given.append([])
             x_a, x_b = (self.taste.features_of(self._felt(steps)) for steps in (a, b))
             self.taste.prefer(turn_ns, answer, x_a, x_b)
+        self._given.append(Given(self.ratings, turn_ns, None, rewards, self.taste is not None, self._pressed_ns))
         self._recorder.answer(turn_ns, self.ratings, answer, first, second)
         self.ratings += 1
         self._pressed_ns = max(int(table.t_ns[table.n - 1]) for table in self.steps if table.n)
@@ -246,9 +316,7 @@ class Learning:
         """Let the agents observe the steps that no rating can reach any more."""
         if self.held:
             return
-        # a press on its way may still have fallen into the gap before the phrase that sounds
-        phrase = self._phrase if t_ns - self._began >= GRACE_S * 1e9 else self._before[0]
-        for head, row in self.credit.mature(t_ns, phrase):
+        for head, row in self.credit.mature(t_ns, self.meaning.since(t_ns)):
             self.agents[head].observe(self.steps[head], row)
 
     def adopt(self, number: int, results: list[Any]) -> None:

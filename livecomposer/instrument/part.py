@@ -110,6 +110,7 @@ class Part:
         """What sounds of the line has ended by ``t_ns``."""
         for slot, serial in self._voices.line_voices():
             self._agenda.push(t_ns, OFF, serial, slot)
+        self._learning.silent(t_ns)
 
     def give_way(self, turn: int) -> None:
         """The player comes in: nothing more begins, what sounds ends by the next eighth."""

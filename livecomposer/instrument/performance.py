@@ -10,6 +10,7 @@ A note's way: ``receive`` (thru ▸ perceive ▸ decide ▸ send, then the slack
 
 from collections.abc import Callable
 from dataclasses import asdict, astuple
+from math import isfinite
 from typing import Any
 from zlib import crc32
 
@@ -22,7 +23,7 @@ from livecomposer.instrument import records
 from livecomposer.instrument.agenda import BEAT, CLICK, CLICK_OFF, OFF, ON, QUIET, SENSE, WAITED, Agenda
 from livecomposer.instrument.call import fine
 from livecomposer.instrument.clock import Transport
-from livecomposer.instrument.commands import check_command, obey, obey_control
+from livecomposer.instrument.commands import ABOUT, check_command, obey, obey_control
 from livecomposer.instrument.echo import AGENTS, FOREIGN, PLAYERS
 from livecomposer.instrument.hands import CONTROL, KEY_DOWN, KEY_UP, PEDAL_UP, REAL_TIME, Hands
 from livecomposer.instrument.hearing import Hearing
@@ -42,6 +43,7 @@ from livecomposer.music.actions import TICKS_PER_BEAT
 from livecomposer.music.context import BASS, HARMONY, LAST_NOTE, PHRASE, TICK, VOICING, new_own
 from livecomposer.music.metre import parse_metre
 from livecomposer.music.rules import HEAD_OF, load_weights
+from livecomposer.ratings.delay import Delay
 from livecomposer.settings import Settings
 
 CHORD_NS = 40_000_000  # keys struck within this are one chord
@@ -104,7 +106,8 @@ class Performance:
         self.hearing = Hearing(settings, metre)
         prior = load_prior(settings.prior)
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
-        self.learning = Learning(agents, self.recorder, learner, settings.held, taste)
+        delay = Delay.of(settings.delay, settings.delay_spread)
+        self.learning = Learning(agents, self.recorder, learner, settings.held, taste, delay)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
         self.learning.explore(settings.adventure if settings.explore else 0.0)
@@ -184,12 +187,29 @@ class Performance:
             self._real_time(a, t_ns, turn)
         self._slack()
 
-    def rate(self, t_ns: int, value: float, turn_ns: int | None = None, source: str = "api") -> None:
-        """A rating in -1..1 (others are clipped, NaN is ignored), pressed at ``t_ns``."""
+    def rate(
+        self, t_ns: int, value: float, turn_ns: int | None = None, source: str = "api", about: str | None = None
+    ) -> None:  # fmt: skip
+        """A rating in -1..1 (others are clipped, what is no finite number is ignored), pressed at ``t_ns`` (later than
+        now: now; more than a minute ago: ignored).
+
+        A program ("api") says what it means: each of its ratings counts, as strong as given. Of the player's sources
+        ("keys", "midi", "page") presses bounce, repeat or correct each other (``ratings.presses``), and the strength
+        of a graded control is its rank among the presses on it (``ratings.strength``). ``about`` "rhythm", "notes" or
+        "chords" is as if the control for it were held (commands ``about_...``), for this rating.
+        """
         turn = self._turn(t_ns if turn_ns is None else turn_ns)
+        if about is not None:
+            name = f"about_{about}"
+            check_command(name, 1)
+            if ABOUT[name] not in self.learning.about:
+                self.command(turn, name, 1)
+                self.rate(t_ns, value, turn, source)
+                self.command(turn, name, 0)
+                return
         self._record_late()
-        if value == value:
-            self.take_rating(turn, min(t_ns, turn), value, SOURCES.index(source))
+        if isfinite(value):
+            self.take_rating(turn, t_ns, value, SOURCES.index(source))
         self._slack()
 
     def prefer(self, t_ns: int, answer: str) -> None:
@@ -456,6 +476,7 @@ class Performance:
         self.pairs.drop(self.now_ns)
         self.part.cancel()
         self.voices.release()
+        self.learning.silent(self.now_ns)
 
     def await_quiet(self, turn: int) -> None:
         """From now on, max(1 beat, 0.4 s) without a key ends the call."""
@@ -545,12 +566,12 @@ class Performance:
         self.learning.sounded(t_in, t_in + HELD_NS, self.line.phrase)
         self._record_decision(HARMONY, choice, number, (t_in, decided, sent))
 
-    def take_rating(self, turn: int, t_pressed: int, value: float, source: int) -> None:
+    def take_rating(self, turn: int, t_pressed: int, value: float, source: int, control: int = -1) -> None:
         """Credit a rating that was pressed at ``t_pressed`` and is taken at ``turn``."""
         value = min(max(float(value), -1.0), 1.0)
         over = self._phrase_over if self.turns.role == "harmonize" else self.part.phrase_over()
-        self.learning.rate(turn, t_pressed, value, source, over)
-        if value < 0.0 and not self.learning.held and not self.pairs.on:  # a pair is heard out
+        heard = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
+        if heard and value < 0.0 and not self.pairs.on:  # a pair is heard out
             self.part.disliked(turn)
 
     def _real_time(self, status: int, t_in: int, turn: int) -> None:

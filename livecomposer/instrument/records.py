@@ -16,7 +16,7 @@ COMMAND_TEXT_BYTES = 31
 _INPUT = struct.Struct("<qBB")  # t_in, port, length; then the bytes
 _OUTPUT = struct.Struct("<qiBB")  # due, step, by (0 player, 1 agent, 2 click, 3 release), length; then the bytes
 _DECISION = struct.Struct("<BBHiqqqff")  # head, flags (1 late), action, step, in, decided, sent, value, prior
-_RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (-1: inside a phrase, or NOTHING_REACHED)
+_RATING = struct.Struct("<qiBdi")  # t_pressed, number, source, value, phrase (or one of those below)
 _CREDIT = struct.Struct("<iBif")  # rating, head, step, weight
 _ANSWER = struct.Struct("<iBii")  # number (counted with the ratings), index in ANSWERS, the two phrases
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
@@ -31,11 +31,14 @@ ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
 SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
-    "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none",
+    "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none", "forget", "about_rhythm",
+    "about_notes", "about_chords",
 )  # fmt: skip
 ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
+FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
-NOTHING_REACHED = -2  # the phrase of a rating that no note was there for
+# the phrase of a rating that is about a moment; that no note was there for; that is no rating but the last one bouncing
+MOMENT, NOTHING_REACHED, SAME_PRESS = -1, -2, -3
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
 _MAX_INPUT = PAYLOAD_BYTES - _INPUT.size
 
@@ -69,7 +72,7 @@ class Recorder:
         self._write(Kind.DECISION, stamps[2], payload)
 
     def rating(self, turn_ns: int, t_pressed: int, number: int, source: int, value: float, phrase: int) -> None:
-        """A rating as it was taken."""
+        """A rating as it was pressed; one with the number of an earlier one stands for it."""
         self._write(Kind.RATING, turn_ns, _RATING.pack(t_pressed, number, source, value, phrase))
 
     def credit(self, turn_ns: int, number: int, head: int, step: int, weight: float) -> None:

@@ -16,7 +16,7 @@ from livecomposer.midi.messages import (
     POLYTOUCH,
     PROGRAM_CHANGE,
 )
-from livecomposer.midi.profiles import PRESS_ROLES, UNNUMBERED, Control, Profile
+from livecomposer.midi.profiles import HOLD_ROLES, PRESS_ROLES, UNNUMBERED, Control, Profile
 
 STATUS = {
     "note_on": NOTE_ON,
@@ -61,13 +61,14 @@ class ControlMap:
         Every control, by the index that :meth:`find` returns.
     """
 
-    __slots__ = ("_presses", "_state", "_strength", "_table", "_values", "controls")
+    __slots__ = ("_holds", "_presses", "_state", "_strength", "_table", "_values", "controls")
 
     def __init__(self, profile: Profile | None, extra: Iterable[Control] = ()) -> None:
         own = profile.controls if profile is not None else ()
         extra = tuple(extra)
         self.controls: tuple[Control, ...] = (*extra, *own)
         self._presses = bytes(c.message == "control_change" and c.role in PRESS_ROLES for c in self.controls)
+        self._holds = bytes(c.role in HOLD_ROLES for c in self.controls)
         self._strength = tuple(_strength(control) for control in self.controls)
         self._values = tuple(_values(control) for control in self.controls)
         self._state = bytearray(len(self.controls))
@@ -105,6 +106,7 @@ class ControlMap:
 
         - A role that is pressed gives 1.0 once for each press, ``rate_up`` and ``rate_down`` a signed strength:
           ±(0.25 + 0.75 velocity/127) for a note, ±0.5 for anything without a velocity.
+        - A role that is held (``about_...``) gives 1.0 when it goes down and 0.0 when it comes up.
         - A control_change is down at 64 and above and up below 32; between them nothing changes.
         - A pedal that rests high is inverted, and its first message shows it: a pedal resting at 0 cannot send 0
           first, and the pedal controllers 64-69 start at 127 (a switch) or low (a sweep), never at 64-126. Other
@@ -115,7 +117,7 @@ class ControlMap:
           make a full rating.
         """
         if status < NOTE_ON:
-            return None
+            return 0.0 if self._holds[index] else None
         if self._presses[index]:
             return self._press(index, data2)
         return self._values[index][data2]
@@ -140,11 +142,14 @@ class ControlMap:
                 state = _SEEN | _HIGH
         depth = 127 - data2 if state & _HIGH else data2
         edge = depth >= DOWN_AT and not state & _DOWN
+        up = depth < UP_BELOW and state & _DOWN
         if edge:
             state |= _DOWN
-        elif depth < UP_BELOW:
+        elif up:
             state &= ~_DOWN
         self._state[index] = state
+        if up and self._holds[index]:
+            return 0.0
         return self._strength[index] if edge else None
 
 
@@ -161,6 +166,8 @@ def _values(control: Control) -> tuple[float | None, ...]:
         if note and control.role in ("rate_up", "rate_down"):
             sign = 1.0 if control.role == "rate_up" else -1.0
             return (None, *(sign * (0.25 + 0.75 * velocity / 127) for velocity in range(1, 128)))
+        if control.role in HOLD_ROLES:
+            return (0.0, *(1.0 for _ in range(1, 128)))
         return tuple(None if note and data == 0 else _strength(control) for data in range(128))
     if control.mode == "relative_twos":
         return tuple(_steps(control, data - 128 if data >= 64 else data) for data in range(128))

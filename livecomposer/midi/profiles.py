@@ -23,10 +23,12 @@ KEYS_KINDS = ("keyboard", "piano")
 OUTPUT_KINDS = ("synth", "piano")  # a digital piano makes its own sound
 MODES = ("absolute", "relative_twos", "relative_signed")
 CURVES = ("linear", "square", "root")
-# A press does one thing once; a knob carries a value. Together they are the closed list of roles.
+# A press does one thing once, or for as long as it lasts (held); a knob carries a value. Together they are the closed
+# list of roles.
+HOLD_ROLES = ("about_notes", "about_rhythm", "about_chords")
 PRESS_ROLES = (
-    "rate_up", "rate_down", "undo", "panic", "role", "held", "mute", "tap", "click", "end", "key_next", "ab", "ab_a",
-    "ab_b", "ab_none",
+    "rate_up", "rate_down", "undo", "forget", "panic", "role", "held", "mute", "tap", "click", "end", "key_next",
+    *HOLD_ROLES, "ab", "ab_a", "ab_b", "ab_none",
 )  # fmt: skip
 KNOB_ROLES = ("rate", "level", "adventure", "outside", "tempo")
 CONTROL_ROLES = (*KNOB_ROLES, *PRESS_ROLES)
@@ -36,6 +38,7 @@ ROLE_RANGES = {
 }  # fmt: skip
 ROLE_LIMITS = {**ROLE_RANGES, "tempo": (30.0, 300.0)}
 PRESS_MESSAGES = ("note_on", "control_change", "program_change")
+HOLD_MESSAGES = ("note_on", "control_change")
 KNOB_MESSAGES = ("note_on", "polytouch", "control_change", "aftertouch", "pitchwheel")
 MESSAGES = ("note_on", "polytouch", "control_change", "program_change", "aftertouch", "pitchwheel")
 UNNUMBERED = ("aftertouch", "pitchwheel")
@@ -235,7 +238,8 @@ def parse_profile(text: str, source: str | Path) -> Profile:
 def _control(table: _Table) -> Control:
     message, role = table.choice("message", MESSAGES), table.choice("role", CONTROL_ROLES)
     pressed = role in PRESS_ROLES
-    table.choice("message", PRESS_MESSAGES if pressed else KNOB_MESSAGES, why=f" for the role {role!r}")
+    fit = HOLD_MESSAGES if role in HOLD_ROLES else PRESS_MESSAGES if pressed else KNOB_MESSAGES
+    table.choice("message", fit, why=f" for the role {role!r}")
     number = -1
     if message not in UNNUMBERED:
         number = table.whole("number", 0, _LAST_CC if message == "control_change" else 127)

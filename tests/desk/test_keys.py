@@ -19,6 +19,7 @@ from livecomposer.instrument.records import COMMANDS
         (b"aW ?", ["a", "w", " ", "?"]),
         (b"\x1b[15~m", ["m"]),
         (b"\x1b[1;5A", []),
+        (b"\x1b[3~", ["delete"]),
         (b"\xc3\xa9a", ["a"]),
         (b"", []),
     ],

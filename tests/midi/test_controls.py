@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from livecomposer.midi.controls import ControlMap, outer_key_controls
 from livecomposer.midi.profiles import (
     CURVES,
+    HOLD_MESSAGES,
+    HOLD_ROLES,
     KNOB_MESSAGES,
     KNOB_ROLES,
     MODES,
@@ -186,7 +188,7 @@ class Naive:
     def value(self, i, data, status):
         c = self.controls[i]
         if status < 0x90 or (c.message == "note_on" and data == 0):
-            return None
+            return 0.0 if c.role in HOLD_ROLES else None
         sign = -1 if c.role == "rate_down" else 1
         if c.role in PRESS_ROLES:
             graded = c.role in ("rate_up", "rate_down")
@@ -196,8 +198,9 @@ class Naive:
                 first = self.first.setdefault(i, data)
                 if first == 0 or (first in range(64, 127) and c.number in (64, 65, 66, 67, 68, 69)):
                     data = 127 - data
-                if data < 32:
+                if data < 32 and i in self.down:
                     self.down.discard(i)
+                    return 0.0 if c.role in HOLD_ROLES else None
                 if data < 64 or i in self.down:
                     return None
                 self.down.add(i)
@@ -224,7 +227,9 @@ class Naive:
 def controls(draw):
     channel, number = draw(st.sampled_from([-1, -1, 0, 9])), draw(st.sampled_from([20, 36, 64, 67]))
     if draw(st.booleans()):
-        return Control(draw(st.sampled_from(PRESS_MESSAGES)), channel, number, draw(st.sampled_from(PRESS_ROLES)))
+        role = draw(st.sampled_from(PRESS_ROLES))
+        fit = HOLD_MESSAGES if role in HOLD_ROLES else PRESS_MESSAGES
+        return Control(draw(st.sampled_from(fit)), channel, number, role)
     role, message = draw(st.sampled_from(KNOB_ROLES)), draw(st.sampled_from(KNOB_MESSAGES))
     low, high = draw(st.lists(st.sampled_from([-1.0, -0.25, 0.0, 0.5, 1.0]), min_size=2, max_size=2, unique=True))
     mode = draw(st.sampled_from(MODES)) if message == "control_change" else "absolute"

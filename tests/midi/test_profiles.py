@@ -11,6 +11,8 @@ from livecomposer.errors import ProfileError, SettingsError, StoreError
 from livecomposer.midi.profiles import (
     CONTROL_ROLES,
     CURVES,
+    HOLD_MESSAGES,
+    HOLD_ROLES,
     KINDS,
     KNOB_MESSAGES,
     KNOB_ROLES,
@@ -137,8 +139,8 @@ def test_a_knob_without_a_range_takes_its_role_s_own():
 
 def test_the_roles_are_a_closed_list():
     assert " ".join(sorted(CONTROL_ROLES)) == (
-        "ab ab_a ab_b ab_none adventure click end held key_next level mute outside panic rate rate_down rate_up role "
-        "tap tempo undo"
+        "ab ab_a ab_b ab_none about_chords about_notes about_rhythm adventure click end forget held key_next level "
+        "mute outside panic rate rate_down rate_up role tap tempo undo"
     )
 
 
@@ -158,8 +160,8 @@ def test_the_roles_are_a_closed_list():
         (
             HEAD + PEDAL.replace("rate_up", "rateup"),
             "control 1: role = 'rateup' is not possible; it must be one of rate, level, adventure, outside, tempo, "
-            "rate_up, rate_down, undo, panic, role, held, mute, tap, click, end, key_next, ab, ab_a, ab_b, ab_none "
-            "(did you mean 'rate_up'?)",
+            "rate_up, rate_down, undo, forget, panic, role, held, mute, tap, click, end, key_next, about_notes, "
+            "about_rhythm, about_chords, ab, ab_a, ab_b, ab_none (did you mean 'rate_up'?)",
         ),
         (
             HEAD + PEDAL + PEDAL.replace("control_change", "cc"),
@@ -507,8 +509,9 @@ channels = st.integers(-1, 15)
 @st.composite
 def controls(draw):
     if draw(st.booleans()):
-        return Control(draw(st.sampled_from(PRESS_MESSAGES)), draw(channels), draw(numbers),
-                       draw(st.sampled_from(PRESS_ROLES)))  # fmt: skip
+        pressed = draw(st.sampled_from(PRESS_ROLES))
+        fit = HOLD_MESSAGES if pressed in HOLD_ROLES else PRESS_MESSAGES
+        return Control(draw(st.sampled_from(fit)), draw(channels), draw(numbers), pressed)
     role, message = draw(st.sampled_from(KNOB_ROLES)), draw(st.sampled_from(KNOB_MESSAGES))
     number = -1 if message in UNNUMBERED else draw(numbers)
     low, high = draw(st.lists(st.floats(*ROLE_LIMITS[role]), min_size=2, max_size=2, unique=True))
