@@ -18,7 +18,7 @@ from livecomposer.ratings.taste import Taste
 REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
 DARING = 0.7  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
-PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases must differ to tell anything
+PAIR_DARING = 2.5  # the same in a pair, before the first rating too: phrases must differ to tell anything
 PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 
 

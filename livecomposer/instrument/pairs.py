@@ -111,7 +111,7 @@ class Pairs:
             self.state = NONE
         if self.state == NONE:
             self._say(turn, "There is no pair to answer; ask for one first.")
-        elif self.state == FIRST:
+        elif self.on and self._transport.tick_at(turn) < self.spans[1][0]:
             self._say(turn, "Hear both first, then answer.")
         elif self.state == SECOND:
             self._early = answer

@@ -4,7 +4,8 @@ The loop owns one and calls it in its slack; agents read ``weights``. Bayesian l
 y = b + θ·x + ε, x the features of what it reached, ε ~ N(0, σ²). Most features mean nothing to most listeners and a few
 mean much, so each θ has a Student-t prior, fitted by expectation-maximisation over its scale mixture (Tipping 2001,
 with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratings without a taste in them leave θ at
-nothing. What is tried is drawn from the posterior (Thompson 1933).
+nothing. An answer to a pair of phrases is one more observation, of a difference (``Taste.prefer``). What is tried is
+drawn from the posterior (Thompson 1933).
 """
 
 from math import erfc, exp, pi, sqrt
@@ -27,7 +28,7 @@ SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any
 FADES = 0.98  # of earlier surprises, per rating
 ROUNDS = 1  # of expectation-maximisation after each rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
-UNSURE = 0.25  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
+UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
 ONE_SIDED = 0.1  # at most so many presses of the other kind for one
 ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
