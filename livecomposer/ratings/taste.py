@@ -181,18 +181,22 @@ class Taste:
         self._fit(ROUNDS)
 
     def draw(self) -> np.ndarray:
-        """What is tried now, to come back to with ``redraw``."""
+        """What is tried now, to come back to with ``hold``."""
         return self._z.copy()
 
-    def redraw(self, draw: np.ndarray | None = None) -> None:
-        """Try something else: draw anew, or go back to a draw."""
+    def redraw(self) -> None:
+        """Try something else: draw anew."""
+        self.hold(None, self.daring)
+
+    def hold(self, draw: np.ndarray | None, daring: float, always: bool = False) -> None:
+        """Try a draw (None: draw anew) so far from the mean, if ``always`` before any rating too."""
         self._z[:] = self._rng.standard_normal(N_X) if draw is None else draw
+        self.daring, self._always = daring, always
         self._settle()
 
-    def explore(self, daring: float, always: bool = False) -> None:
-        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself. Before any rating
-        nothing is tried, unless ``always``."""
-        self.daring, self._always = daring, always
+    def explore(self, daring: float) -> None:
+        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself."""
+        self.daring = daring
         self._settle()
 
     def effects(self) -> list[Effect]:
