@@ -246,15 +246,14 @@ class Learning:
     def try_out(self, against: np.ndarray | None) -> None:
         """Draw for a phrase of a pair: the opposite of another draw, if there is one."""
         if self.taste is not None:
-            self.taste.explore(PAIR_DARING * self._adventure, always=True)
-            self.taste.redraw(None if against is None else -against)
+            draw = None if against is None else -against
+            self.taste.hold(draw, PAIR_DARING * self._adventure, always=True)
             self._work()
 
     def keep_draw(self, draw: np.ndarray | None) -> None:
         """A pair is over: go on with a draw, or (None) with another."""
         if self.taste is not None:
-            self.taste.explore(DARING * self._adventure)
-            self.taste.redraw(draw)
+            self.taste.hold(draw, DARING * self._adventure)
             self._work()
 
     def prefer(self, turn_ns: int, answer: str, first: int, second: int) -> None:

@@ -5,9 +5,10 @@ y = b + θ·x + ε, x the features of what it reached, ε ~ N(0, σ²). Most fea
 mean much, so each θ has a Student-t prior, fitted by expectation-maximisation over its scale mixture (Tipping 2001,
 with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratings without a taste in them leave θ at
 nothing; and what has been learnt is played for as far as it has foretold the ratings (the weight of one predictor
-beside a constant: Breiman 1996; each told before it was known: Dawid 1984). What is tried is drawn from the posterior
-(Thompson 1933), with the tails that the prior has: a few features are tried boldly, the others hardly at all, else what
-is rare would never be heard often enough to be judged.
+beside a constant: Breiman 1996; each told before it was known: Dawid 1984). An answer to a pair of phrases is one more
+observation, of a difference (``Taste.prefer``). What is tried is drawn from the posterior (Thompson 1933), with the
+tails that the prior has: a few features are tried boldly, the others hardly at all, else what is rare would never be
+heard often enough to be judged.
 """
 
 from math import erfc, exp, pi, sqrt
@@ -34,7 +35,7 @@ BOLD_FOR = 30  # ratings: then exploring becomes less
 TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
 REMEMBERS = 0.95  # of earlier predictions, per rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
-UNSURE = 0.25  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
+UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
 ONE_SIDED = 0.1  # at most so many presses of the other kind for one
 ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
@@ -204,18 +205,22 @@ class Taste:
         self._fit(ROUNDS)
 
     def draw(self) -> np.ndarray:
-        """What is tried now, to come back to with ``redraw``."""
+        """What is tried now, to come back to with ``hold``."""
         return self._z.copy()
 
-    def redraw(self, draw: np.ndarray | None = None) -> None:
-        """Try something else: draw anew, or go back to a draw."""
+    def redraw(self) -> None:
+        """Try something else: draw anew."""
+        self.hold(None, self.daring)
+
+    def hold(self, draw: np.ndarray | None, daring: float, always: bool = False) -> None:
+        """Try a draw (None: draw anew) so far from the mean, if ``always`` before any rating too."""
         self._z[:] = self._another() if draw is None else draw
+        self.daring, self._always = daring, always
         self._settle()
 
-    def explore(self, daring: float, always: bool = False) -> None:
-        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself. Before any rating
-        nothing is tried, unless ``always``."""
-        self.daring, self._always = daring, always
+    def explore(self, daring: float) -> None:
+        """How far draws lie from the mean: 0 plays the mean, 1 draws from the posterior itself."""
+        self.daring = daring
         self._settle()
 
     def effects(self) -> list[Effect]:

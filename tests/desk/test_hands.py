@@ -89,7 +89,7 @@ def test_a_key_sounds_300_ms_and_auto_repeat_prolongs_it(monkeypatch):
 def test_help_is_said():
     hands, _ = connected()
     press(hands, "?")
-    assert "take the last rating back" in hands.said[0]
+    assert "take the last rating or answer back" in hands.said[0]
 
 
 @given(st.sampled_from(("duet", "harmonize", "answer")), st.integers(0, 400), st.integers(0, 5), st.booleans())

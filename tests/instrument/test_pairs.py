@@ -195,7 +195,7 @@ def test_what_was_not_chosen_is_no_motif():
 def test_an_answer_while_the_second_sounds_counts_when_it_has_ended():
     p, reader = with_ring()
     at(p, ASK, "ab")
-    at(p, ONE + BAR, "ab_a")  # too early: only one has been heard
+    at(p, TWO - 100, "ab_a")  # too early: only one has been heard
     at(p, TWO + BAR, "ab_b")
     assert (p.pairs.state, p.learning.taste.n) == (SECOND, 0)
     p.advance(OVER * MS)
