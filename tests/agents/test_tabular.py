@@ -52,7 +52,7 @@ def test_late_rating_task():
         action = a.act(0, NONE, ALL, FLAT, FLAT)
         steps.append(i * second, 0, choice(0, action))
         if action == 2:
-            credit.give(credit.reach(i * second + 700_000_000, -1), 1.0)
+            credit.give(credit.moment(i * second + 700_000_000)[0], 1.0)
             a.adopt(a.job(steps)())
     late = [a.act(0, NONE, ALL, FLAT, FLAT) for _ in range(50)]
     assert a.q[0].argmax() == 2
