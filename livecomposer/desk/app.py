@@ -4,16 +4,17 @@
 """
 
 import json
+import secrets
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
-from livecomposer.desk.crew import Instrument, Memories, Sound, render
+from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, render
 from livecomposer.desk.files import check_writable, load_taste, log_crash, save_taste, set_aside, taste_path
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
-from livecomposer.desk.keeping import Kept
+from livecomposer.studio.keeping import Kept
 from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
@@ -67,6 +68,7 @@ class Desk:
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
         self.instrument = Instrument()
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
+        self.studio = Studio(self.memories.ring, {"run": secrets.token_hex(8), "folder": str(home)})
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
         for path in (settings.export, settings.render):
@@ -114,8 +116,8 @@ class Desk:
         try:
             if self.sound is not None:
                 self.sound.start()
-            self.instrument.start(self._wiring())
-            self.hands.connect(self.instrument.hands)
+            self._start_instrument()
+            self.studio.start(self.instrument.page)
             if self.plan.system is not None and (self.plan.midi_in or self.plan.midi_out):
                 self._lister = ports.PortLister(self.plan.system)
             with self.keyboard.raw():
@@ -142,6 +144,7 @@ class Desk:
         for text in self._take_said():
             self.screen.say(text)
         self._watch_sound()
+        self._watch_studio()
         if self.instrument.dead and not self.ending:
             self._raise_from_the_dead()
         now = time.monotonic()
@@ -155,6 +158,12 @@ class Desk:
 
     def _end(self, *_: Any) -> None:
         self.ending = True
+
+    def _start_instrument(self) -> None:
+        wiring = self._wiring()
+        self.studio.snapshot(wiring.snapshot)
+        self.instrument.start(wiring)
+        self.hands.connect(self.instrument.hands)
 
     def _wiring(self) -> Wiring:
         """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
@@ -315,9 +324,9 @@ class Desk:
         copy = self.shared.read()
         if copy is not None:
             self.learnt = copy[1]
-        self.instrument.start(self._wiring())
+        self._start_instrument()
         self._virtual_begun = False
-        self.hands.connect(self.instrument.hands)
+        self.studio.connect(self.instrument.page)
 
     def _watch_sound(self) -> None:
         said = self.sound.look() if self.sound is not None else None
@@ -332,6 +341,11 @@ class Desk:
         else:
             short = what.partition(" (")[0]  # what each library said is doctor's to tell
             self.screen.say(f"No sound: {short}; see `livecomposer doctor`. --render FILE.wav still writes it.")
+
+    def _watch_studio(self) -> None:
+        said = self.studio.look()
+        if said is not None and said[0] == "say":
+            self.screen.say(said[1])
 
     def _sound_send(self, msg: bytes) -> None:
         if self.sound is not None:
@@ -402,6 +416,7 @@ class Desk:
     def _close(self) -> None:
         self.screen.end_line()
         self._try(self._stop_instrument)
+        self.studio.stop()
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()

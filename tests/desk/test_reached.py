@@ -2,7 +2,7 @@
 
 import pytest
 
-from livecomposer.desk.keeping import Kept
+from livecomposer.studio.keeping import Kept
 from livecomposer.desk.reached import APART_NS, MOST, Event, Rated, Reached, words
 from livecomposer.desk.screen import Screen, State
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of

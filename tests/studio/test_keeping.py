@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mido
 
-from livecomposer.desk.keeping import Kept
+from livecomposer.studio.keeping import Kept
 from livecomposer.desk.screen import State
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import BY_RELEASE
