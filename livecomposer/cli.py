@@ -14,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "kill")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
         from livecomposer.desk.teach import learn_command
 
         refuse_wedged(args.api or "")
-        return learn_command(args.midi_in or "", args.api or "", args.name or "")
+        return learn_command(args.midi_in or "", args.api or "", args.name or "", args.tastes)
     if args.command == "tastes":
         from livecomposer.desk.tastes import tastes_command
         from livecomposer.desk.wiring import prepare_cache
@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    learn.add_argument("--tastes", action="store_true", help="which program changes choose a taste, and nothing else")
     _add_tastes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
     practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")

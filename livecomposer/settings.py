@@ -78,6 +78,7 @@ class Settings:
     explore: bool = _setting(True, "try what is not known to be liked (dyna-q; else it plays what is likeliest)")
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
+    stage: bool = _setting(False, "on stage: start HELD, and say so")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)
     taste: str = _setting("mine", "name under which what it learns is kept")
     # real time

@@ -21,6 +21,7 @@ _CREDIT = struct.Struct("<iBif")  # rating, head, step, weight
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
 _ADOPT = struct.Struct("<i")  # job
+_TASTE = struct.Struct("<BII")  # what (CHANGED, ...), number of the taste, CRC-32 of its file (0: it began anew)
 _BEAT = struct.Struct("<ifBBHBB")  # tick, tempo, tonic, phase, pitch classes of the key, role, flags
 _PLAN = struct.Struct("<iHhBB")  # tick, ticks, note (-1 rest), added notes, first of its plan; then the added notes
 _LEDGER = struct.Struct("<IIfffII")  # notes in, notes out, p50, p99, max ms, misses, malformed
@@ -30,8 +31,9 @@ ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
 SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
-    "key_next", "in_lost", "out_lost", "outside",
+    "key_next", "in_lost", "out_lost", "outside", "taste", "restore",
 )  # fmt: skip
+CHANGED, RESTORED, BROUGHT_BACK = range(3)  # to another taste; to the start; to what was there before that
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 NOTHING_REACHED = -2  # the phrase of a rating that no note was there for
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
@@ -88,6 +90,10 @@ class Recorder:
         """A job's result is in use from here on."""
         self._write(Kind.ADOPT, turn_ns, _ADOPT.pack(job))
 
+    def taste(self, turn_ns: int, what: int, number: int, crc: int) -> None:
+        """Another taste than before is in use from here on."""
+        self._write(Kind.TASTE, turn_ns, _TASTE.pack(what, number, crc))
+
     def beat(
         self, t_ns: int, tick: int, tempo: float, tonic: int, phase: int, classes: int, role: str, flags: int
     ) -> None:
@@ -136,7 +142,7 @@ def unpack(record: Record) -> tuple[Any, ...]:
         return tick, ticks, note, tuple(payload[_PLAN.size : _PLAN.size + added]), bool(first)
     layout = {
         Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
-        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS,
+        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.TASTE: _TASTE,
     }.get(Kind(kind))  # fmt: skip
     return layout.unpack(payload) if layout else ()
 

@@ -46,6 +46,7 @@ class Kind(IntEnum):
     END = 15
     CHUNK = 16
     STATUS = 17
+    TASTE = 19
 
 
 class Record(NamedTuple):

@@ -7,13 +7,14 @@ with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratin
 nothing. What is tried is drawn from the posterior (Thompson 1933).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numba import njit
 
 from livecomposer.agents.kernels import new_rng
+from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, trend_basis
 
@@ -189,11 +190,30 @@ class Taste:
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from ``state()`` of another."""
+        """Go on from ``state()`` of another. Raises TasteError for what cannot be one."""
+        check(state)
         for name, array in self.state().items():
             array[:] = state[name]
-        self._rebuild()
+        try:
+            self._rebuild()
+            self._settle()
+        except ZeroDivisionError:
+            self.mean[:] = np.nan
+        if not np.isfinite(self.mean).all():
+            raise TasteError(_ODD)
+
+    def keep(self) -> Any:
+        """All that it stands on, to come back to without working anything out: arrays of its own."""
+        return [array.copy() for array in self._standing()]
+
+    def restore(self, kept: Any) -> None:
+        """Stand again where ``keep()`` was called, here or in another."""
+        for array, was in zip(self._standing(), kept, strict=True):
+            array[:] = was
         self._settle()
+
+    def _standing(self) -> list[np.ndarray]:
+        return [*self.state().values(), *self._sums[:2]]
 
     def _settle(self) -> None:
         self._fit(0)
@@ -231,6 +251,24 @@ class Taste:
         self._n[0] = ROOM - half
 
 
+def check(state: dict[str, np.ndarray]) -> None:
+    """Raise TasteError, which says what is wrong and not where, unless a taste can go on from this ``state()``.
+
+    Shapes, types and finite numbers are taken for granted. Times need not ascend: the clock of the stamps begins anew
+    with the machine.
+    """
+    n = int(state["n"][0])
+    x, y = state["x"][: max(n, 0)], state["y"][: max(n, 0)]
+    if not 0 <= n <= ROOM or not (np.abs(y[x[:, N_X - 1] != 0.0]) <= 1.0).all():
+        raise TasteError("ratings that cannot be")
+    spread, gram = state["spread"], state["gram"]
+    before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
+    positive = (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"] >= 0.0).all()
+    if not positive or not np.allclose(gram, gram.T) or np.linalg.eigvalsh(gram)[0] < -1e-6 * max(np.trace(gram), 1.0):
+        raise TasteError(_ODD)
+
+
+_ODD = "numbers that cannot be"
 _SAID = [*zip(NAMES, WORDS, strict=True), *((name, words) for name, (_, words, _) in TRENDS.items())]
 
 

@@ -217,7 +217,7 @@ def odd(array, at, value):
         (lambda data: changed(data, taste_y=odd(unpack(data)[0]["taste.y"], 3, 7.0)),
          f"holds ratings that cannot be; {NOT_USED}"),
         (lambda data: changed(data, taste_y=odd(unpack(data)[0]["taste.y"], 3, np.nan)),
-         f"holds ratings that cannot be; {NOT_USED}"),
+         f"holds numbers that are not finite; {NOT_USED}"),
         (lambda data: changed(data, taste_x=odd(unpack(data)[0]["taste.x"], 3, np.inf)),
          f"holds numbers that are not finite; {NOT_USED}"),
         (lambda data: changed(data, taste_spread=0.0 * unpack(data)[0]["taste.spread"]),
@@ -277,7 +277,7 @@ def test_an_unknown_name(refused, keep, command):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "..", ".hidden", "a\\b", "what?", "tail ", "end.", "two\nlines", "x" * 201]
+    "name", ["", "a/b", "..", ".hidden", "a\\b", "what?", "tail ", "end.", "two\nlines", "CON", "lpt1.live"]
 )
 def test_a_name_that_cannot_be_one(refused, keep, taught, tmp_path, name):
     keep("mine", taught)

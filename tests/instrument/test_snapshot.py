@@ -169,8 +169,8 @@ def test_a_torn_copy_is_not_taken():
     writer.write(arrays_of(agents))
     whole, found = bytes(buffer), SharedSnapshot(buffer).read()
     _, side, size, _ = struct.unpack_from("<QIII", buffer, 0)
-    start = 4096 + side * (len(buffer) - 4096) // 2
-    for at in [8, *range(16, 20), *range(start, start + size)]:
+    start = 4096 + side * ((len(buffer) - 4096) // 3)
+    for at in [8, *range(16, 24), *range(start, start + size)]:
         buffer[at] ^= 0x01
         assert SharedSnapshot(buffer).read() is None, at
         buffer[:] = whole
@@ -182,8 +182,8 @@ def test_writing_leaves_the_copy_in_use_alone():
     buffer, writer = shared(agents)
     writer.write(arrays_of(agents))
     before = SharedSnapshot(buffer).read()
-    head = bytes(buffer[:20])
+    head = bytes(buffer[:24])
     agents[0].q[:] = 7.0
     writer.write(arrays_of(agents))
-    buffer[:20] = head  # as seen by a reader that had read the header before
+    buffer[:24] = head  # as seen by a reader that had read the header before
     assert SharedSnapshot(buffer).read() == before
