@@ -13,8 +13,10 @@ from livecomposer.instrument.records import BROUGHT_BACK, CHANGED, RESTORED, Rec
 from livecomposer.instrument.snapshot import Stateful, unpack_agents
 from livecomposer.ratings.taste import Taste
 
-SAID = {RESTORED: "Back to the taste as it was when it was taken up; once more: undo that.",
-        BROUGHT_BACK: "The taste is again as it was before that."}  # fmt: skip
+SAID = {
+    RESTORED: "Back to the taste as it was when it was taken up; once more undoes that.",
+    BROUGHT_BACK: "The taste is again what it had become.",
+}
 
 
 class Ready(NamedTuple):
