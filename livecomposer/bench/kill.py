@@ -57,7 +57,8 @@ class Typed:
             [sys.executable, "-m", "livecomposer", "play", "--plain", "--player", "none", "--sound", "off", "--role",
              "solo", "--seed", str(seed), "--taste", taste],
             stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "LIVECOMPOSER_HOME": str(home), "JACK_NO_START_SERVER": "1"},
+            env={**os.environ, "LIVECOMPOSER_HOME": str(home), "JACK_NO_START_SERVER": "1",
+                 "JACK_DEFAULT_SERVER": "livecomposer-bench-none"},
         )  # fmt: skip
         os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -134,12 +134,13 @@ class Shelf:
         if offer is None or offer.number != number:
             return
         self._offer = None
-        left = shared.read_left(self.number)
         before = self.taste
-        if left is not None and before.ours and self._differs(left) and not self._write(before, left):
-            self._owed = (before, left)
-        elif before.lock is not offer.taste.lock:
-            before.lock.release()
+        if before.path != offer.taste.path:  # else it had begun anew for a moment: this is what it was to begin with
+            left = shared.read_left(self.number)
+            if left is not None and before.ours and self._differs(left) and not self._write(before, left):
+                self._owed = (before, left)
+            else:
+                before.lock.release()
         self.taste, self.number = offer.taste, number
         self.learnt = self.taste.data
         self._known = _arrays(self.learnt)
@@ -178,10 +179,13 @@ class Shelf:
 
     def died(self, shared: SharedSnapshot) -> None:
         """The instrument has died: what it starts again with is what it had."""
-        if self._offer is not None:
+        offer = self._offer
+        if offer is not None:
             self._withdraw()
-        copy = shared.read(0, self.number)
-        if copy is not None:
+        if offer is not None and offer.taste.path == self.taste.path:  # it had begun anew, and was to go on with this
+            self.taste, self.learnt, self._known = offer.taste, offer.taste.data, _arrays(offer.taste.data)
+            self.number = offer.number
+        elif (copy := shared.read(0, self.number)) is not None:
             self.learnt = copy[1]
 
     # ---- saving --------------------------------------------------------------------------------------------------
@@ -193,7 +197,8 @@ class Shelf:
         if self._owed is not None and self._write(*self._owed):
             self._owed[0].lock.release()
             self._owed = None
-        copy = shared.read(self._saved, self.number) if self.taste.ours else None
+        waits = self._offer is not None and self._offer.taste.path == self.taste.path  # it has begun anew, for now
+        copy = shared.read(self._saved, self.number) if self.taste.ours and not waits else None
         done = True
         if copy is not None:
             done = not self._differs(copy[1]) or self._write(self.taste, copy[1])

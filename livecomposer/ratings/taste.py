@@ -263,6 +263,7 @@ def check(state: dict[str, np.ndarray]) -> None:
         raise TasteError("ratings that cannot be")
     spread, gram = state["spread"], state["gram"]
     before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
+    before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
     positive = (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"] >= 0.0).all()
     if not positive or not np.allclose(gram, gram.T) or np.linalg.eigvalsh(gram)[0] < -1e-6 * max(np.trace(gram), 1.0):
         raise TasteError(_ODD)

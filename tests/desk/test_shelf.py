@@ -203,6 +203,20 @@ def test_what_the_instrument_finds_foreign_stays_too(tmp_path, put):
     assert "mine.npz.lock" not in stage.names()
 
 
+def test_a_copy_of_the_run_that_began_anew_meanwhile_does_not_touch_the_file(tmp_path, put):
+    put(mine=taste(3), mine_2=taste(4))
+    for ends in ("changed", "died"):
+        stage = Stage(tmp_path)
+        stage.shelf.refused("foreign it was learnt by agent 'q', not 'dyna-q'; choose that agent")
+        stage.learn(1)
+        assert (stage.kept("mine-2"), stage.playing) == (4, "mine-2")
+        stage.take(left=1) if ends == "changed" else stage.shelf.died(stage.shared)
+        assert (stage.shelf.learnt, stage.shelf.number) == (taste(4), 1)
+        stage.learn(4)
+        assert (stage.kept("mine-2"), stage.names()) == (4, ["mine-2.npz", "mine-2.npz.lock", "mine.npz"])
+        stage.shelf.close(stage.shared)
+
+
 def test_what_the_instrument_finds_damaged_is_set_aside(tmp_path, put):
     put(mine=taste(3))
     stage = Stage(tmp_path)
