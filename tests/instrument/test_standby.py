@@ -136,7 +136,8 @@ def test_what_cannot_be_used_changes_nothing():
         with pytest.raises(error):
             p.change_taste(p.now_ns, data)
         assert standing(p) == before
-    p.change_taste(p.now_ns, OTHER)  # and what was tried in vain leaves no trace
+    p.standby.ready(MINE)
+    p.change_taste(p.now_ns, OTHER)  # and what was made ready, or tried in vain, leaves no trace
     fresh = Performance(Settings(role="solo", seed=3))
     fresh.change_taste(0, OTHER)
     assert p.snapshot() == fresh.snapshot() == OTHER
