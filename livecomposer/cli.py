@@ -14,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "kill")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
         from livecomposer.desk.teach import learn_command
 
         refuse_wedged(args.api or "")
-        return learn_command(args.midi_in or "", args.api or "", args.name or "")
+        return learn_command(args.midi_in or "", args.api or "", args.name or "", args.tastes)
     if args.command == "calibrate":
         from livecomposer.desk.calibrate import calibrate_command
 
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    learn.add_argument("--tastes", action="store_true", help="which program changes choose a taste, and nothing else")
     calibrate = commands.add_parser("calibrate", help="measure how late you press, in half a minute")
     calibrate.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     calibrate.add_argument("--out", dest="midi_out", metavar="REGEX", help="MIDI output whose name matches this regex")

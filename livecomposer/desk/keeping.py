@@ -24,6 +24,7 @@ class Kept:
         self.sounded: list[tuple[float, bytes]] = []
         self.ratings: list[tuple[float, float | str]] = []  # and what was said of pairs
         self.tempi: list[tuple[float, float]] = []
+        self._floor = self._floor_before = 0  # ratings before these cannot be taken back any more
         self._thru = thru
         self._started = False
         self._number = -1  # of the last rating
@@ -80,16 +81,24 @@ class Kept:
         """Pairs that have been answered."""
         return sum(isinstance(value, str) for _, value in self.ratings)
 
+    def settle(self) -> None:
+        """What has been rated up to now can no longer be taken back."""
+        self._floor_before, self._floor = self._floor, len(self.ratings)
+
+    def unsettle(self) -> None:
+        """What the last ``settle`` kept from being taken back can be again."""
+        self._floor = self._floor_before
+
     def undo(self) -> float | str | None:
         """The last rating or answer has been taken back; returns it, None if there was none."""
-        return self.ratings.pop()[1] if self.ratings else None
+        return self.ratings.pop()[1] if len(self.ratings) > self._floor else None
 
     def forget(self, t_ns: int) -> int:
         """Those pressed in the last 30 s have been taken back; returns how many that were."""
         since = (t_ns - self.start_ns) * 1e-9 - FORGET_S
         n = len(self.ratings)
-        while self.ratings and self.ratings[-1][0] >= since:
-            self.undo()
+        while self.ratings and self.ratings[-1][0] >= since and self.undo() is not None:
+            pass
         return n - len(self.ratings)
 
     def export(self, path: str) -> None:

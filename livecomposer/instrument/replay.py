@@ -4,13 +4,14 @@ Tests call it, and whoever wants to hear a take anew; any thread, virtual time, 
 """
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
 from livecomposer.errors import StoreError
 from livecomposer.instrument.learning import Job
 from livecomposer.instrument.performance import Performance
-from livecomposer.instrument.records import SOURCES, blob_at, unpack
+from livecomposer.instrument.records import CHANGED, SOURCES, blob_at, unpack
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi.profiles import Control, Profile
 from livecomposer.settings import Settings
@@ -29,7 +30,9 @@ class Recomputing:
         self.results[job.number] = job.run()
 
 
-def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[int, bytes]]:
+def replay(
+    records: list[Record], snapshot: bytes | None = None, tastes: Iterable[bytes] = ()
+) -> list[tuple[int, bytes]]:
     """All that the performance sent, as (t_ns, bytes), up to its END.
 
     Parameters
@@ -38,11 +41,14 @@ def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[i
         From START on, none lost.
     snapshot : bytes, optional
         What the performance began with.
+    tastes : iterable of bytes
+        The model files that it changed to, in any order: the records hold only their CRC-32.
 
     Raises
     ------
     StoreError
-        The records do not begin with a take's settings, or the snapshot is not the one it began with.
+        The records do not begin with a take's settings, the snapshot is not the one it began with, or a taste that it
+        changed to is missing.
     """
     if len(records) < 2 or records[1].kind != Kind.SETTINGS:
         raise StoreError("this take has lost its beginning; it cannot be played again")
@@ -50,6 +56,7 @@ def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[i
     if start["snapshot_crc"] != crc32(snapshot or b""):
         raise StoreError("this take began with another taste; give the one that it began with")
     controls = tuple(Control(*row) for row in start["controls"])
+    by_crc: dict[int, bytes | None] = {crc32(data): data for data in tastes} | {0: None}
     learner = Recomputing()
     p = Performance(
         Settings(**start["settings"]), profile=Profile("", "keyboard", (), controls=controls),
@@ -73,6 +80,12 @@ def replay(records: list[Record], snapshot: bytes | None = None) -> list[tuple[i
             (number,) = unpack(record)
             sent += p.advance(record.t_ns)  # a beat may have given the job
             p.adopt(record.t_ns, number, learner.results.pop(number, []))
+        elif record.kind == Kind.TASTE:
+            what, _, crc = unpack(record)
+            if what == CHANGED:
+                if crc not in by_crc:
+                    raise StoreError("this take changed to another taste; give all that it played")
+                p.change_taste(record.t_ns, by_crc[crc])
         elif record.kind == Kind.END:
             p.release(record.t_ns)
     return sent + p.advance(p.now_ns)
