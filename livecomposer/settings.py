@@ -81,6 +81,7 @@ class Settings:
     delay: float = _setting(0.8, "how late you press a rating, s (calibrate measures it)", low=0.2, high=1.6)
     delay_spread: float = _setting(0.358, "and how much that varies, s", low=0.05, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
+    stage: bool = _setting(False, "on stage: start HELD, and say so")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)
     taste: str = _setting("mine", "name under which what it learns is kept")
     # real time

@@ -8,6 +8,7 @@ action's value is what the taste says of it here and now, to which planning in t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,3 +94,11 @@ class DynaQAgent:
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Nothing to load."""
+
+    def keep(self) -> Any:
+        """The plan in use."""
+        return self.future, self._values  # replaced by each job, never written in place
+
+    def restore(self, kept: Any) -> None:
+        """That plan again."""
+        self.future, self._values = kept

@@ -133,3 +133,9 @@ class Agent(Protocol):
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from ``state()`` of an agent of the same shape."""
+
+    def keep(self) -> Any:
+        """All that it stands on, to come back to; nothing that follows changes it."""
+
+    def restore(self, kept: Any) -> None:
+        """Stand again where ``keep()`` was called, here or in another of the same shape; cheap."""

@@ -7,6 +7,7 @@ only on the rows: undoing a rating is exact).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,3 +105,11 @@ class QAgent:
         """Start from a table of the same shape; it is also what undo goes back to."""
         self.base = np.ascontiguousarray(state["q"], dtype=np.float64).copy()
         self.q = self.base.copy()
+
+    def keep(self) -> Any:
+        """The table, as ``load`` takes it."""
+        return {"q": self.q.copy()}
+
+    def restore(self, kept: Any) -> None:
+        """Start from that table."""
+        self.load(kept)

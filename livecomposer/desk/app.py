@@ -11,19 +11,28 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, render
-from livecomposer.desk.files import check_writable, load_taste, log_crash, save_taste, set_aside, taste_path
+from livecomposer.desk.files import check_writable, log_crash
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
-from livecomposer.studio.keeping import Kept
 from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
+from livecomposer.desk.shelf import Shelf
 from livecomposer.desk.wiring import Plan, choose
-from livecomposer.errors import LivecomposerError, StoreError
+from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
 from livecomposer.instrument.live import Wiring
-from livecomposer.instrument.records import BY_RELEASE, FLAG_CLICK, FLAG_HELD, FLAG_MUTED, NOTHING_REACHED
+from livecomposer.instrument.records import (
+    BROUGHT_BACK,
+    BY_RELEASE,
+    CHANGED,
+    FLAG_CLICK,
+    FLAG_HELD,
+    FLAG_MUTED,
+    NOTHING_REACHED,
+    SOURCES,
+)
 from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
@@ -34,11 +43,12 @@ from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import SCALES, Key, parse_key
 from livecomposer.quiet import hush_libraries
 from livecomposer.settings import Settings, user_dir
+from livecomposer.studio.keeping import Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
-SAVE_S = 1.0
 READY_S = 120.0
+PEOPLE = (SOURCES.index("midi"), SOURCES.index("page"))  # who plays where an input comes from there
 
 
 def play(settings: Settings) -> int:
@@ -58,15 +68,11 @@ class Desk:
         for problem in problems:
             self.screen.say(f"Warning: {problem}")
         self.plan: Plan = choose(settings, self.profiles)
-        self.taste = taste_path(home, settings.taste)
-        self.learnt, warning = load_taste(self.taste)
-        if warning:
-            self.screen.say(f"Warning: {warning}")
-        self.saving = True
+        self.instrument = Instrument()
+        self.shelf = Shelf(home, settings.taste, self.screen.say, self.instrument.tell)
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
-        self.instrument = Instrument()
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
         self.studio = Studio(self.memories.ring, {"run": secrets.token_hex(8), "folder": str(home)})
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
@@ -87,8 +93,6 @@ class Desk:
         self.ready = False
         self.ending = False
         self.code = 0
-        self._saved = 0
-        self._next_save = 0.0
         self._next_watch = 0.0
         self._lister: ports.PortLister | None = None
         self._lost: set[str] = set()
@@ -110,6 +114,8 @@ class Desk:
         hush_libraries()
         for line in self.plan.lines:
             self.screen.say(line)
+        if self.settings.stage:
+            self.screen.say("On stage: HELD, it plays without learning until you press Space.")
         if self.guard.problem:
             self.screen.say(f"Warning: {self.guard.problem}")
         begun = time.monotonic()
@@ -148,9 +154,7 @@ class Desk:
         if self.instrument.dead and not self.ending:
             self._raise_from_the_dead()
         now = time.monotonic()
-        if now >= self._next_save:
-            self._next_save = now + SAVE_S / 2
-            self._save()
+        self.shelf.save(self.shared, now)
         if now >= self._next_watch and self._lister is not None and self.ready:
             self._next_watch = now + WATCH_S
             self._watch_ports()
@@ -173,13 +177,14 @@ class Desk:
             settings = settings.with_(
                 role=state.role, key="auto" if self.settings.key == "auto" else state.key,
                 tempo=min(max(state.tempo, 30.0), 300.0), count_in=False,
-                held=bool(state.flags & FLAG_HELD), click=bool(state.flags & FLAG_CLICK),
+                held=bool(state.flags & FLAG_HELD), stage=False, click=bool(state.flags & FLAG_CLICK),
             )  # fmt: skip
         return Wiring(
             settings=settings, ring=memories.ring.name, guard=memories.guard.name,
             snapshot_memory=memories.snapshot.name, synth_ring=memories.synth.name if memories.synth else None,
             system=plan.system, midi_in=plan.midi_in, midi_out=plan.midi_out, virtual_in=plan.virtual_in,
-            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.learnt,
+            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.shelf.learnt,
+            taste=self.shelf.number,
         )  # fmt: skip
 
     # ---- what the ring says --------------------------------------------------------------------------------------
@@ -198,7 +203,9 @@ class Desk:
                 self._rated(record)
             elif record.kind == Kind.COMMAND:
                 self._commanded(record.t_ns, *unpack_record(record))
-            elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
+            elif record.kind == Kind.TASTE:
+                self._changed_taste(*unpack_record(record))
+            elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] in PEOPLE:
                 self.hands.human()
         line = self.reached.line(time.perf_counter_ns())
         if line:
@@ -221,16 +228,30 @@ class Desk:
             gone = self.kept.undo()
             what = "answer" if isinstance(gone, str) else "rating"
             self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
-            self.state.pairs = self.kept.pairs
-            self.state.ratings = len(self.kept.ratings) - self.state.pairs
+            self._count()
         elif name == "forget":
             n = self.kept.forget(t_ns)
             what = f"Took {n} rating{'s' if n > 1 else ''} of the last 30 s back."
             self.screen.say(what if n else "There is no rating of the last 30 s to take back.")
-            self.state.pairs = self.kept.pairs
-            self.state.ratings = len(self.kept.ratings) - self.state.pairs
+            self._count()
+        elif name == "taste":
+            self.shelf.choose(value)
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
+
+    def _count(self) -> None:
+        self.state.pairs = self.kept.pairs
+        self.state.ratings = len(self.kept.ratings) - self.state.pairs
+
+    def _changed_taste(self, what: int, number: int, crc: int) -> None:
+        """What has been rated in another taste, or put away, cannot be taken back."""
+        if what == BROUGHT_BACK:
+            self.kept.unsettle()
+            return
+        self.kept.settle()
+        if what == CHANGED:
+            self.shelf.changed(number, self.shared)
+            self.studio.snapshot(self.shelf.learnt)
 
     def _collect(self, record: Any) -> None:
         """A status text may span several records."""
@@ -265,6 +286,8 @@ class Desk:
             side, _, why = rest.partition(" ")
             self._lost.add(side)
             self.screen.say(why)
+        elif word == "refused":
+            self.shelf.refused(rest)
         elif word == "error":
             self.screen.say(rest)
             self.code, self.ending = 2, True
@@ -321,9 +344,8 @@ class Desk:
         self.screen.say("The instrument died; everything is released. Starting it again …")
         if self.plan.settings.thru != "off":
             self.guard.take_over(self.plan.midi_in, self.plan.profile)
-        copy = self.shared.read()
-        if copy is not None:
-            self.learnt = copy[1]
+        self.shelf.died(self.shared)
+        self.kept.settle()
         self._start_instrument()
         self._virtual_begun = False
         self.studio.connect(self.instrument.page)
@@ -384,22 +406,6 @@ class Desk:
 
     # ---- files and the end ---------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
-        """Write what has been learnt, at most a second behind."""
-        if not self.saving:
-            return
-        copy = self.shared.read(self._saved)
-        if copy is None:
-            return
-        try:
-            if self._saved == 0 and self.learnt is None and self.taste.exists():
-                set_aside(self.taste)  # somebody else's since we looked
-            save_taste(self.taste, copy[1])
-            self._saved = copy[0]
-        except StoreError as error:
-            self.saving = False
-            self.screen.say(f"Warning: {error}.")
-
     def _stop_instrument(self) -> None:
         if self._stopped:
             return
@@ -408,10 +414,8 @@ class Desk:
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
-        if self.state.ratings or self.state.pairs:
-            self._save()
-            if self._saved and self.saving:
-                self.screen.say(f"What it has learnt is kept in {self.taste}.")
+        if self.shelf.close(self.shared) and self.kept.ratings:
+            self.screen.say(f"What it has learnt is kept in {self.shelf.taste.path}.")
 
     def _close(self) -> None:
         self.screen.end_line()

@@ -18,7 +18,7 @@ SNAPSHOT_BYTES = 1 << 20
 STOP_S = 3.0
 RESTARTS, RESTART_WINDOW_S = 5, 60.0
 AGAIN_S = 1.0
-SNAPSHOTS = 4  # that studio is told again when it has died
+SNAPSHOTS = 16  # that studio is told again when it has died
 
 _SPAWN = multiprocessing.get_context("spawn")
 

@@ -51,6 +51,13 @@ class Job(NamedTuple):
         return [part() if part else None for part in self.parts]
 
 
+class Standing(NamedTuple):
+    """Where all that is learnt stands: of each agent and the taste, and what can be taken back."""
+
+    kept: list[Any]
+    given: list[Given]
+
+
 class Learner(Protocol):
     """Who runs jobs: inline, a thread, or a replay that waits for the recorded turn."""
 
@@ -91,6 +98,7 @@ class Learning:
         self._adventure = 0.0
         self._jobs = 0
         self._in_flight = -1
+        self._outdated = -1  # the job in flight is of another standing
         self._wanted = False
         self._pressed_ns = -1  # the last onset when a rating was last given
         self._warned = False
@@ -125,6 +133,30 @@ class Learning:
             self.about.add(head)
         else:
             self.about.discard(head)
+
+    @property
+    def undoable(self) -> int:
+        """Ratings that can be taken back."""
+        return len(self._given)
+
+    def keep(self) -> Standing:
+        """Where it stands, to come back to."""
+        return Standing([one.keep() for one in self.kept], list(self._given))
+
+    def stand(self, standing: Standing) -> None:
+        """Go on from there. Copies, in the slack; the plan in mid-phrase changes two beats later."""
+        for one, kept in zip(self.kept, standing.kept, strict=True):
+            one.restore(kept)
+        self._given.clear()
+        self._given.extend(standing.given)
+        if self.taste is None:  # its agents learn from steps: these were rated for what stood there before
+            for table in self.steps:
+                table.first += table.n
+                table.n = table.matured = 0
+        self._outdated = self._in_flight
+        self.version += 1
+        self.changed = True
+        self._work()
 
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
@@ -323,11 +355,12 @@ class Learning:
         if number != self._in_flight:
             return
         self._in_flight = -1
-        for agent, result in zip(self.agents, results, strict=True):
-            if result is not None:
-                agent.adopt(result)
-        self.version += 1
-        self.changed = self.taste is None  # what has been planned on a taste is kept, unless disliked
+        if number != self._outdated:
+            for agent, result in zip(self.agents, results, strict=True):
+                if result is not None:
+                    agent.adopt(result)
+            self.version += 1
+            self.changed |= self.taste is None  # what has been planned on a taste is kept, unless disliked
         if self._wanted:
             self._work()
 

@@ -35,6 +35,7 @@ from livecomposer.instrument.records import ANSWERS, BY_AGENT, BY_CLICK, BY_PLAY
 from livecomposer.instrument.ring import RingWriter
 from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
 from livecomposer.instrument.snapshot import pack_agents, unpack_agents
+from livecomposer.instrument.standby import Ready, Standby
 from livecomposer.instrument.voices import METRONOME, Voices
 from livecomposer.midi.controls import ControlMap
 from livecomposer.midi.messages import ACTIVE_SENSING, CC_VOLUME, CONTROL_CHANGE, PROGRAM_CHANGE
@@ -107,12 +108,16 @@ class Performance:
         prior = load_prior(settings.prior)
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
         delay = Delay.of(settings.delay, settings.delay_spread)
-        self.learning = Learning(agents, self.recorder, learner, settings.held, taste, delay)
+        held = settings.held or settings.stage
+        self.learning = Learning(agents, self.recorder, learner, held, taste, delay)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
         self.learning.explore(settings.adventure if settings.explore else 0.0)
         if snapshot is not None:
             self.learning.plan()
+        self.standby = Standby(
+            self.learning, settings.agent, lambda: make_agents(settings.agent, 0, prior, settings.policy), self.recorder
+        )
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
@@ -235,6 +240,17 @@ class Performance:
         self._record_late()
         self.recorder.command(turn, name, value)
         obey(self, turn, name, value)
+        self._slack()
+
+    def change_taste(self, t_ns: int, taste: Ready | bytes | None) -> None:
+        """Go on with another taste: a model file (None: begin anew), or what ``standby.ready`` has made of one.
+
+        Raises TasteError for what cannot be used, and then changes nothing.
+        """
+        ready = taste if isinstance(taste, Ready) else self.standby.ready(taste)
+        turn = self._turn(t_ns)
+        self._record_late()
+        self.standby.take(turn, ready)
         self._slack()
 
     def late(self, turn_ns: int) -> None:

@@ -22,6 +22,7 @@ _ANSWER = struct.Struct("<iBii")  # number (counted with the ratings), index in 
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
 _ADOPT = struct.Struct("<i")  # job
+_TASTE = struct.Struct("<BII")  # what (CHANGED, ...), number of the taste, CRC-32 of its file (0: it began anew)
 _BEAT = struct.Struct("<ifBBHBB")  # tick, tempo, tonic, phase, pitch classes of the key, role, flags
 _PLAN = struct.Struct("<iHhBB")  # tick, ticks, note (-1 rest), added notes, first of its plan; then the added notes
 _LEDGER = struct.Struct("<IIfffII")  # notes in, notes out, p50, p99, max ms, misses, malformed
@@ -32,10 +33,11 @@ SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
     "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none", "forget", "about_rhythm",
-    "about_notes", "about_chords",
+    "about_notes", "about_chords", "taste", "restore",
 )  # fmt: skip
 ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
 FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
+CHANGED, RESTORED, BROUGHT_BACK = range(3)  # to another taste; to the start; to what was there before that
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 # the phrase of a rating that is about a moment; that no note was there for; that is no rating but the last one bouncing
 MOMENT, NOTHING_REACHED, SAME_PRESS = -1, -2, -3
@@ -97,6 +99,10 @@ class Recorder:
         """A job's result is in use from here on."""
         self._write(Kind.ADOPT, turn_ns, _ADOPT.pack(job))
 
+    def taste(self, turn_ns: int, what: int, number: int, crc: int) -> None:
+        """Another taste than before is in use from here on."""
+        self._write(Kind.TASTE, turn_ns, _TASTE.pack(what, number, crc))
+
     def beat(
         self, t_ns: int, tick: int, tempo: float, tonic: int, phase: int, classes: int, role: str, flags: int
     ) -> None:
@@ -148,7 +154,7 @@ def unpack(record: Record) -> tuple[Any, ...]:
         return tick, ticks, note, tuple(payload[_PLAN.size : _PLAN.size + added]), bool(first)
     layout = {
         Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
-        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS,
+        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.TASTE: _TASTE,
     }.get(Kind(kind))  # fmt: skip
     return layout.unpack(payload) if layout else ()
 

@@ -47,6 +47,7 @@ class Kind(IntEnum):
     CHUNK = 16
     STATUS = 17
     ANSWER = 18
+    TASTE = 19
 
 
 class Record(NamedTuple):

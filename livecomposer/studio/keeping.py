@@ -6,7 +6,16 @@ read a take from the store; all of them through ``Kept``.
 
 import os
 
-from livecomposer.instrument.records import BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, FORGET_S, SAME_PRESS, unpack
+from livecomposer.instrument.records import (
+    BROUGHT_BACK,
+    BY_AGENT,
+    BY_CLICK,
+    BY_PLAYER,
+    BY_RELEASE,
+    FORGET_S,
+    SAME_PRESS,
+    unpack,
+)
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi.files import write_performance
 from livecomposer.midi.messages import is_channel_message
@@ -23,6 +32,7 @@ class Verdicts:
         self.start_ns = start_ns
         self.given: list[tuple[float, float | str]] = []
         self._number = -1  # of the last one
+        self._floor = self._floor_before = 0  # those before these cannot be taken back any more
 
     def take(self, record: Record) -> None:
         """Follow a record."""
@@ -40,8 +50,13 @@ class Verdicts:
             self.given.append(((record.t_ns - self.start_ns) * 1e-9, PAIR_MARKS[answer]))
 
     def obey(self, record: Record) -> None:
-        """Take back what a command takes back."""
-        if record.kind == Kind.COMMAND:
+        """Take back what a command takes back; another taste settles what was said of the one before."""
+        if record.kind == Kind.TASTE:
+            if unpack(record)[0] == BROUGHT_BACK:
+                self.unsettle()
+            else:
+                self.settle()
+        elif record.kind == Kind.COMMAND:
             name, _ = unpack(record)
             if name == "undo":
                 self.undo()
@@ -58,16 +73,24 @@ class Verdicts:
         """Pairs that have been answered."""
         return sum(isinstance(value, str) for _, value in self.given)
 
+    def settle(self) -> None:
+        """What has been rated up to now can no longer be taken back."""
+        self._floor_before, self._floor = self._floor, len(self.given)
+
+    def unsettle(self) -> None:
+        """What the last ``settle`` kept from being taken back can be again."""
+        self._floor = self._floor_before
+
     def undo(self) -> float | str | None:
         """The last rating or answer has been taken back; returns it, None if there was none."""
-        return self.given.pop()[1] if self.given else None
+        return self.given.pop()[1] if len(self.given) > self._floor else None
 
     def forget(self, t_ns: int) -> int:
         """Those pressed in the last 30 s have been taken back; returns how many that were."""
         since = (t_ns - self.start_ns) * 1e-9 - FORGET_S
         n = len(self.given)
-        while self.given and self.given[-1][0] >= since:
-            self.undo()
+        while self.given and self.given[-1][0] >= since and self.undo() is not None:
+            pass
         return n - len(self.given)
 
 
@@ -131,6 +154,14 @@ class Kept:
     def pairs(self) -> int:
         """Pairs that have been answered."""
         return self.verdicts.pairs
+
+    def settle(self) -> None:
+        """What has been rated up to now can no longer be taken back."""
+        self.verdicts.settle()
+
+    def unsettle(self) -> None:
+        """What the last ``settle`` kept from being taken back can be again."""
+        self.verdicts.unsettle()
 
     def undo(self) -> float | str | None:
         """The last rating or answer has been taken back; returns it, None if there was none."""

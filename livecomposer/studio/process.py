@@ -1,7 +1,7 @@
 """The studio process: records what is played and shows it; whatever happens to it, the music goes on.
 
 ``main`` is the target that ``desk`` spawns. Its main thread records (four times a second) and obeys desk; the page, if
-there is one, has a thread of its own with an event loop, and hands over to the main thread whatever writes to the store.
+there is one, has a thread of its own with an event loop, and hands to the main thread whatever concerns the store.
 """
 
 import os

@@ -1,7 +1,10 @@
 """The benches run, say what their docstrings promise, and never judge a speed."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from types import ModuleType
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 
 from livecomposer import bench
-from livecomposer.bench import decide, guard, jack, jitter, latency
+from livecomposer.bench import decide, guard, jack, jitter, kill, latency
 from livecomposer.bench.report import heading, spread
 
 
@@ -84,6 +87,31 @@ def test_guard_without_jack_says_so(capsys: pytest.CaptureFixture[str], monkeypa
     report = run("guard", capsys)
     assert (report["jack_missing"], report["released"], report["rounds"]) == ("no jackd in this test", None, [])
     assert guard.rows(report) == [["not measured: no jackd in this test"]]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal there")
+def test_kill_finds_the_ratings_of_a_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill, "SHORT_ROUNDS", 1)
+    report = run("kill", capsys)
+    assert set(report) - {"bench", "short"} <= documented(kill)
+    [found] = report["kills"]
+    assert set(found) <= documented(kill)
+    assert (found["what"], found["saving"]) == ("instrument", False)
+    assert found["presses"] > found["lost"]
+    assert len(kill.rows(report)) == 2
+
+
+def test_kill_matches_each_press_with_one_stamp() -> None:
+    ms = 1_000_000
+    assert kill._unmatched([0, 100 * ms, 400 * ms], {20 * ms, 110 * ms, 430 * ms, 900 * ms}) == []
+    assert kill._unmatched([0, 10 * ms, 400 * ms], {20 * ms, 399 * ms}) == [10 * ms, 400 * ms]
+
+
+def test_a_process_that_has_ended_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not kill.gone(child.pid)
+    child.communicate()
+    assert kill.gone(child.pid)
 
 
 def test_a_report_that_is_not_ok_gives_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,12 @@ class Scripted:
     def load(self, state):
         pass
 
+    def keep(self):
+        return None
+
+    def restore(self, kept):
+        pass
+
 
 def performance(
     role: str, *, rhythm=(QUARTER,), steps=(1, -1), harmony=(SINGLE,), more=None, **settings

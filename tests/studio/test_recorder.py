@@ -202,7 +202,11 @@ def test_a_newer_or_damaged_file_is_refused_in_one_sentence(tmp_path):
     damaged.write_bytes(b"this is no database" * 100)
     blocked = tmp_path / "file"
     blocked.write_text("")
-    for path, words in ((newer, "newer livecomposer"), (damaged, "damaged"), (blocked / "x.sqlite", "cannot be opened")):
+    for path, words in (
+        (newer, "newer livecomposer"),
+        (damaged, "damaged"),
+        (blocked / "x.sqlite", "cannot be opened"),
+    ):
         with pytest.raises(StoreError, match=words) as raised:
             Store(path)
         assert "\n" not in str(raised.value)
