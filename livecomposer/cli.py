@@ -1,7 +1,7 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|calibrate|tastes|takes|export|replay|practice|bench``; each command's work is in its own module,
-imported when it is chosen.
+``livecomposer play|ports|doctor|learn|calibrate|tastes|takes|export|replay|practice|bench``; each command's work is in
+its own module, imported when it is chosen.
 """
 
 import argparse

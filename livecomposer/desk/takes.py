@@ -105,8 +105,8 @@ def export_command(args: Namespace) -> int:
         if not wanted:
             wanted = {"mid": ""}
         code = 0
-        for kind, path in wanted.items():
-            path = path or f"take-{take.id}.{kind}"
+        for kind, asked in wanted.items():
+            path = asked or f"take-{take.id}.{kind}"
             check_writable(path)
             if kind == "wav":
                 code = code if render(played(store, take).sounded, path, print) else 2

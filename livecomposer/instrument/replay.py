@@ -65,7 +65,7 @@ def verify(
 
     def take(kind: int, t_ns: int, payload: bytes) -> None:
         if kind == Kind.OUTPUT:
-            replayed.append(unpack(Record(0, t_ns, kind, payload)))  # type: ignore[arg-type]  # an OUTPUT's four
+            replayed.append(unpack(Record(0, t_ns, kind, payload)))
 
     replay(records, snapshot, tastes, write=take, until_ns=None if ended else until)
     if not ended:
