@@ -48,13 +48,13 @@ class DynaQAgent:
         self._of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
         self._model = model
         self._values = np.zeros(spec.n_states)
-        self._unit = 1.0 / hyper.beta  # what a nat is worth in ratings
+        self.nat = 1.0 / hyper.beta  # what a nat is worth in ratings
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
-        return softmax_decide(self.future, state, mask, prior, liking, self._unit, self._unit, self.rng)
+        return softmax_decide(self.future, state, mask, prior, liking, self.nat, self.nat, self.rng)
 
     def value(self, state: int, action: int) -> float:
         """What comes of the choice (what the taste says of it here stands in ``Choice.liking``)."""

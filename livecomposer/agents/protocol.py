@@ -103,6 +103,7 @@ class Agent(Protocol):
 
     spec: HeadSpec
     n_features: int  # how many features it reads: the head's, or 0 for none
+    nat: float  # what a nat of the prior is worth, in what ``value`` and ``liking`` count
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray

@@ -42,7 +42,7 @@ class QAgent:
         self.q = self.base.copy()
         self.rng = new_rng(seed, *spec.name.encode())
         self._decide = softmax_decide if hyper.policy == "softmax" else epsilon_greedy_decide
-        self._unit = hyper.temperature
+        self.nat = hyper.temperature
         self._heat = 0.0
         self.explore(0.5)
 
@@ -50,7 +50,7 @@ class QAgent:
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
-        return self._decide(self.q, state, mask, prior, liking, self._unit, self._heat, self.rng)
+        return self._decide(self.q, state, mask, prior, liking, self.nat, self._heat, self.rng)
 
     def value(self, state: int, action: int) -> float:
         """Q(s, a)."""

@@ -4,9 +4,13 @@
 """
 
 import json
+import os
 import secrets
 import signal
+import sys
+import threading
 import time
+import webbrowser
 from collections.abc import Callable
 from typing import Any
 
@@ -37,10 +41,10 @@ from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
-from livecomposer.midi.profiles import load_profiles
+from livecomposer.midi.profiles import load_profiles, match_profile
 from livecomposer.music.metre import parse_metre
 from livecomposer.music.player import VirtualPlayer
-from livecomposer.music.theory import SCALES, Key, parse_key
+from livecomposer.music.theory import key_names, parse_key
 from livecomposer.quiet import hush_libraries
 from livecomposer.settings import Settings, user_dir
 from livecomposer.studio.keeping import Kept
@@ -62,7 +66,7 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.screen = Screen(settings.plain)
-        self.state = State(key_names=_key_names(settings.first_key))
+        self.state = State(key_names=key_names(settings.first_key))
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
@@ -74,7 +78,10 @@ class Desk:
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
-        self.studio = Studio(self.memories.ring, {"run": secrets.token_hex(8), "folder": str(home)})
+        self.studio = Studio(self.memories.ring, {
+            "run": secrets.token_hex(8), "folder": str(home), "port": settings.page_port,
+            "token": secrets.token_urlsafe(24) if settings.page else "",
+        })  # fmt: skip
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
         for path in (settings.export, settings.render):
@@ -97,11 +104,13 @@ class Desk:
         self._lister: ports.PortLister | None = None
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
+        self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
         self._key = parse_key(settings.first_key).label
         self._hinted = False
+        self._shown = False  # the page's address has been said
         self._long: list[Any] = []
 
     # ---- the run -------------------------------------------------------------------------------------------------
@@ -124,7 +133,7 @@ class Desk:
                 self.sound.start()
             self._start_instrument()
             self.studio.start(self.instrument.page)
-            if self.plan.system is not None and (self.plan.midi_in or self.plan.midi_out):
+            if self.plan.system is not None:
                 self._lister = ports.PortLister(self.plan.system)
             with self.keyboard.raw():
                 self.hands.start()
@@ -155,9 +164,10 @@ class Desk:
             self._raise_from_the_dead()
         now = time.monotonic()
         self.shelf.save(self.shared, now)
-        if now >= self._next_watch and self._lister is not None and self.ready:
+        if now >= self._next_watch and self.ready:
             self._next_watch = now + WATCH_S
             self._watch_ports()
+            self._tell_page()
         self.screen.draw(self.state)
 
     def _end(self, *_: Any) -> None:
@@ -366,15 +376,53 @@ class Desk:
 
     def _watch_studio(self) -> None:
         said = self.studio.look()
-        if said is not None and said[0] == "say":
-            self.screen.say(said[1])
+        if said is None:
+            return
+        kind, what = said
+        if kind == "say":
+            self.screen.say(what)
+        elif kind == "port":
+            self._choose_port(what["side"], what["name"])
+        elif kind == "ready" and what and not self._shown:
+            self._shown = True
+            self.screen.say(f"Page: {self.studio.address}")
+            open_browser(self.studio.address)
+
+    def _tell_page(self) -> None:
+        """What the page shows of desk's."""
+        plan, sound = self.plan, self.screen.sound_ms
+        self.studio.say(
+            inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
+            profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name, sound_ms=round(sound, 1),
+            sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
+            lost=sorted(self._lost), in_force=self.screen.in_force,
+        )  # fmt: skip
+
+    def _choose_port(self, side: str, name: str) -> None:
+        """The page asks for another port: one that is there, or none."""
+        there = self._there[0 if side == "in" else 1]
+        if not self.ready or (name and name not in there):
+            self.screen.say(f'There is no MIDI {side}put "{name}" any more.')
+            return
+        if side == "in":
+            profile = match_profile(name, self.profiles) if name else None
+            self.plan = self.plan._replace(midi_in=name or None, virtual_in=False, profile=profile)
+        else:
+            self.plan = self.plan._replace(midi_out=name or None, virtual_out=False)
+            self.guard.choose(name or None)
+        self._lost.discard(side)
+        self._names.pop(side, None)
+        text = f"{side}={name}".encode()[:160]
+        self.instrument.tell(inbox.pack(time.perf_counter_ns(), 0, inbox.PORT, inbox.CHOSEN, text))
+        self.screen.say(f'MIDI {side}: "{name}".' if name else f"MIDI {side}: none.")
 
     def _sound_send(self, msg: bytes) -> None:
         if self.sound is not None:
             self.sound.send(msg)
 
     def _watch_ports(self) -> None:
-        assert self._lister is not None and self.plan.system is not None
+        if self._lister is None or self.plan.system is None:
+            return
         try:
             inputs, outputs = self._lister.names()
             if not inputs and not outputs:  # nothing at all: perhaps the MIDI system itself was started anew
@@ -383,6 +431,7 @@ class Desk:
                 inputs, outputs = self._lister.names()
         except Exception:  # RtMidi's own error types: the MIDI system is away
             inputs, outputs = set(), set()
+        self._there = (sorted(inputs), sorted(outputs))
         for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
             if name is None:
                 continue
@@ -448,16 +497,11 @@ class Desk:
             self.code = self.code or 2
 
 
-def _key_names(chosen: str = "C major") -> dict[tuple[int, int], str]:
-    """The label of a key by tonic and pitch classes, as BEAT records carry them; ``chosen`` may be one of its own."""
-    key = parse_key(chosen)
-    classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
-    names: dict[tuple[int, int], str] = {(key.tonic, classes): key.label}
-    for tonic in range(12):
-        for scale, intervals in SCALES.items():
-            classes = sum(1 << (tonic + i) % 12 for i in intervals)
-            names.setdefault((tonic, classes), Key(tonic, scale, intervals).label)
-    return names
+def open_browser(address: str) -> None:
+    """Show the page, where somebody sits at a desktop."""
+    desktop = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if desktop and sys.stdout.isatty():
+        threading.Thread(target=webbrowser.open, args=(address,), name="browser", daemon=True).start()
 
 
 def _buffer(memory: Any) -> memoryview:

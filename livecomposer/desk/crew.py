@@ -191,6 +191,11 @@ class Studio:
         """Its process, 0 if there is none."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def address(self) -> str:
+        """Of the page, with its token."""
+        return f"http://127.0.0.1:{self._options['port']}/?key={self._options['token']}"
+
     def start(self, commands: Connection | None) -> None:
         """Spawn it; ``commands`` leads to the instrument."""
         self._commands = commands

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,9 @@ from livecomposer.instrument.records import SOURCES, Recorder
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
 from livecomposer.midi.messages import NOTE_ON
-from livecomposer.midi.profiles import Profile
+from livecomposer.midi.profiles import Profile, load_profiles, match_profile
 from livecomposer.quiet import hush_libraries
-from livecomposer.settings import Settings
+from livecomposer.settings import Settings, user_dir
 
 if TYPE_CHECKING:  # it loads numba, and desk imports this module without
     from livecomposer.instrument.standby import Ready
@@ -196,7 +196,11 @@ class Live:
             elif entry.kind == TASTE:
                 self._make_ready(int(entry.number or 0), entry.text.decode())
             elif entry.kind == PORT:
-                self._port_changed(entry.text.decode(errors="replace"), entry.number == BACK)
+                side, chosen, name = entry.text.decode(errors="replace").partition("=")
+                if chosen:
+                    self._choose_port(side, name)
+                else:
+                    self._port_changed(side, entry.number == BACK)
             else:
                 self.inbox.put((STOP, entry.t_ns))
 
@@ -215,6 +219,39 @@ class Live:
             self.inbox.put((SAY, time.perf_counter_ns(), _refusal(error)))
         else:
             self.inbox.put((TASTE, time.perf_counter_ns(), ready))
+
+    def _choose_port(self, side: str, name: str) -> None:
+        """Another port is wanted: opened here, away from the loop, which ends what sounds on the one before."""
+        wiring = self.wiring
+        if wiring.system is None:
+            return
+        try:
+            port, profile = None, None
+            if name and side == "in":
+                profile = match_profile(name, load_profiles(user_dir() / "devices")[0])
+                port = ports.open_input(wiring.system, name, self._on_midi)
+            elif name:
+                port = ports.open_output(wiring.system, name)
+        except LivecomposerError as error:
+            self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
+            return
+        if side == "in":
+            self.wiring = replace(wiring, midi_in=name or None, virtual_in=False)
+        else:
+            self.wiring = replace(wiring, midi_out=name or None, virtual_out=False)
+        self.inbox.put((PORT, time.perf_counter_ns(), side, port, profile))
+
+    def _take_port(self, now: int, side: str, port: Any, profile: Profile | None) -> None:
+        """Go on with another port; the one before has got its note-offs."""
+        self.performance.command(now, f"{side}_lost")
+        if side == "in":
+            self.performance.take_up(now, profile)
+            old, self._in = self._in, port
+        else:
+            old, self._out = self._out, port
+            self._send_out = port.send_message if port is not None else None
+        if old is not None:  # JACK sends in its next cycle: let it
+            threading.Timer(0.1, ports.close_port, (old,)).start()
 
     def _port_changed(self, side: str, back: bool) -> None:
         """A port has gone or come back (desk watches): reopen it here, away from the loop."""
@@ -333,6 +370,8 @@ class Live:
                 self._status(str(error))
         elif kind == ADOPT:
             performance.adopt(now, entry[2], entry[3])
+        elif kind == PORT:
+            self._take_port(now, *entry[2:])
         elif kind == TASTE:
             self._ready = entry[2]  # for a moment in which nothing is due
         elif kind == SAY:

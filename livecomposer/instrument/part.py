@@ -245,6 +245,9 @@ class Part:
     def _publish(self, t_ns: int) -> None:
         for i, event in enumerate(self.line.events):
             self._recorder.plan(t_ns, event.tick, event.ticks, event.note, event.added, i == 0)
+        coming = next((event for event in self.line.events if event.odds), None)
+        if coming is not None:
+            self._recorder.likely(t_ns, coming.tick, coming.odds)
 
     def _velocity(self, t_ns: int, tick: int) -> int:
         """The player's mean of the last 2 s less 8, accented by metre."""

@@ -155,6 +155,7 @@ class Performance:
         self._chord_ns = start_ns - CHORD_NS - 1
         self._phrase_over = True  # of harmonize
         self._heard_ns = start_ns
+        self._chord_shown = (-1, 0)
         self._sensing = False
         self._count_in_until = 0
         self._programs()
@@ -264,6 +265,14 @@ class Performance:
         self._record_late()
         self.recorder.adopt(turn, number)
         self.learning.adopt(number, results)
+        self._slack()
+
+    def take_up(self, t_ns: int, profile: Profile | None) -> None:
+        """Another controller is plugged in: its controls are obeyed from here on."""
+        turn = self._turn(t_ns)
+        self._record_late()
+        self.recorder.controls(turn, [astuple(control) for control in profile.controls] if profile else [])
+        self.hands.controls = ControlMap(profile)
         self._slack()
 
     def advance(self, until_ns: int) -> list[tuple[int, bytes]]:
@@ -628,6 +637,10 @@ class Performance:
         key = self.hearing.key
         classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
         tempo, turns = self.transport.tempo, self.turns
+        chord = self.hearing.chord_at(tick)
+        if chord != self._chord_shown:
+            self._chord_shown = chord
+            self.recorder.chord(at, *chord)
         self.recorder.beat(at, tick, tempo, key.tonic, turns.phase, classes, turns.role, flags)
 
     def _programs(self) -> None:

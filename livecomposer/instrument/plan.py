@@ -53,7 +53,8 @@ STAYS = 1.0  # a planned note is kept unless the prior now finds another e times
 
 class Planned(NamedTuple):
     """One event to come: ``note`` -1 is a rest, ``added`` the notes under it, ``choices`` by head (None: not asked),
-    ``before`` the context that they were made in, ``columns`` what the rules say of it."""
+    ``before`` the context that they were made in, ``columns`` what the rules say of it, ``odds`` the notes that it was
+    drawn from with their probabilities, the likeliest first."""
 
     tick: int
     ticks: int
@@ -63,6 +64,7 @@ class Planned(NamedTuple):
     choices: tuple[Choice | None, Choice | None, Choice | None]
     before: np.ndarray
     columns: np.ndarray
+    odds: tuple[tuple[int, float], ...] = ()
 
 
 class Kept(NamedTuple):
@@ -258,10 +260,23 @@ class Line:
             play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
             return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
         melody, note = self.melody(late)
+        odds = self._odds(melody.state)
         harmony = self.harmonize(own, note, late)
         play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
-        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns)
+        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns, odds)
+
+    def _odds(self, state: int) -> tuple[tuple[int, float], ...]:
+        """What the melody head has just drawn from, by note: π(a) ∝ π₀(a) exp[(Q(s,a) + l(a))/u]."""
+        view, agent = self._views[MELODY], self.agents[MELODY]
+        allowed = np.flatnonzero(view.mask)
+        values = np.array([agent.value(state, int(a)) for a in allowed]) + view.liking[allowed]
+        nats = view.prior[allowed] + values / agent.nat
+        weights = np.exp(nats - nats.max())
+        found: dict[int, float] = {}
+        for note, p in zip(view.notes[allowed], weights / weights.sum(), strict=True):
+            found[int(note)] = found.get(int(note), 0.0) + float(p)
+        return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def _see_melody(self, own: np.ndarray) -> int:
         """Fill the melody head's view; its state."""

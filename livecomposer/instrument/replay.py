@@ -106,16 +106,15 @@ def replay(
     start = json.loads(blob_at(records, 1))
     if start["snapshot_crc"] != crc32(snapshot or b""):
         raise StoreError("this take began with another taste; give the one that it began with")
-    controls = tuple(Control(*row) for row in start["controls"])
     by_crc: dict[int, bytes | None] = {crc32(data): data for data in tastes} | {0: None}
     learner = Recomputing()
     p = Performance(
-        Settings(**start["settings"]), profile=Profile("", "keyboard", (), controls=controls),
+        Settings(**start["settings"]), profile=_profile(start["controls"]),
         learner=learner if start["learner"] else None, snapshot=snapshot, start_ns=start["start_ns"],
         ring=Tap(write) if write else None,
     )  # fmt: skip
     sent: list[tuple[int, bytes]] = []
-    for record in records:
+    for at, record in enumerate(records):
         if record.kind == Kind.INPUT:
             t_in, port, msg = unpack(record)
             p.receive(t_in, msg, record.t_ns, port)
@@ -138,6 +137,13 @@ def replay(
                 if crc not in by_crc:
                     raise StoreError("this take changed to another taste; give all that it played")
                 p.change_taste(record.t_ns, by_crc[crc])
+        elif record.kind == Kind.CONTROLS:
+            p.take_up(record.t_ns, _profile(json.loads(blob_at(records, at))))
         elif record.kind == Kind.END:
             p.release(record.t_ns)
     return sent + p.advance(max(p.now_ns, until_ns or 0))
+
+
+def _profile(rows: list[list[Any]]) -> Profile:
+    """A profile of these controls."""
+    return Profile("", "keyboard", (), controls=tuple(Control(*row) for row in rows))

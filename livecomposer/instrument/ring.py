@@ -48,6 +48,9 @@ class Kind(IntEnum):
     STATUS = 17
     ANSWER = 18
     TASTE = 19
+    CHORD = 24
+    LIKELY = 25
+    CONTROLS = 26
 
 
 class Record(NamedTuple):

@@ -92,7 +92,7 @@ def roll(store: Store, take: Take) -> dict[str, Any]:
 def _row(record: Record, start_ns: int) -> dict[str, Any] | None:
     """The columns of one record; None for what only carries others on."""
     kind = Kind(record.kind) if record.kind in set(Kind) else None
-    if kind in (None, Kind.CHUNK, Kind.SETTINGS, Kind.STATUS):
+    if kind in (None, Kind.CHUNK, Kind.SETTINGS, Kind.STATUS, Kind.CONTROLS):
         return None
     values = unpack(record)
     row: dict[str, Any] = {"kind": kind.name.lower()} if kind else {}

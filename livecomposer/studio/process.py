@@ -23,6 +23,7 @@ from livecomposer.studio.store import FILE, Store
 
 POLL_S = 0.02
 RETRY_S = 1.0
+READY_S = 10.0
 NICE = 5  # the instrument comes first, also where it has no real-time priority
 
 
@@ -151,6 +152,20 @@ def _time_of_day(t_ns: int) -> float:
     return time.time() - (time.perf_counter_ns() - t_ns) * 1e-9
 
 
+def _show(studio: Studio) -> int:
+    """Open the page, at the port wished for or, if that cannot be had, at any; returns the port (0: none)."""
+    from livecomposer.studio.server import Page
+
+    for port in dict.fromkeys((studio.options["port"], 0)):
+        page = Page(studio, studio.options["token"], port)
+        page.start()
+        page.ready.wait(READY_S)
+        if not page.problem:
+            return page.port
+        studio.tell("say", f"Warning: {page.problem}.")
+    return 0
+
+
 def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> None:
     """Record, and serve the page, until told to stop or until the parent is gone.
 
@@ -160,7 +175,8 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     connection : this end's duplex pipe. Sent: ``("say", sentence)`` for the player, ``("ready", port)`` (0: no page),
         ``("port", {"side", "name"})`` where the page asks for another port. Taken: ``("instrument", connection)``,
         ``("snapshot", bytes)``, ``("facts", dict)`` and ``("stop", None)``.
-    options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument).
+    options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument),
+        ``token`` (of the page; "": no page), ``port`` (0: any).
     """
     for name in ("SIGINT", "SIGHUP", "SIGQUIT"):  # desk gets them and tells us
         if hasattr(signal, name):
@@ -173,7 +189,7 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     assert memory.buf is not None
     studio = Studio(memory.buf, connection, options)
     try:
-        studio.tell("ready", 0)
+        studio.tell("ready", _show(studio) if options["token"] else 0)
         studio.run()
     finally:
         os._exit(0)  # what had to be written is; a view of the ring may still be held by the page's thread

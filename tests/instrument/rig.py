@@ -32,6 +32,7 @@ class Scripted:
         self.asked = 0
         self.observed: list[int] = []
         self.adventure = -1.0
+        self.nat = 1.0
 
     def act(self, state, features, mask, prior, liking):
         assert 0 <= state < self.spec.n_states
