@@ -13,13 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livecomposer.errors import StoreError
 from livecomposer.instrument.ring import attach
 from livecomposer.quiet import hush_libraries
 from livecomposer.studio.recorder import TURN_S, Recorder
 from livecomposer.studio.store import FILE, Store
+
+if TYPE_CHECKING:  # without a page none of it is loaded
+    from livecomposer.studio.server import Page
 
 POLL_S = 0.02
 RETRY_S = 1.0
@@ -152,8 +155,8 @@ def _time_of_day(t_ns: int) -> float:
     return time.time() - (time.perf_counter_ns() - t_ns) * 1e-9
 
 
-def _show(studio: Studio) -> int:
-    """Open the page, at the port wished for or, if that cannot be had, at any; returns the port (0: none)."""
+def _show(studio: Studio) -> "Page | None":
+    """Open the page, at the port wished for or, if that cannot be had, at any."""
     from livecomposer.studio.server import Page
 
     for port in dict.fromkeys((studio.options["port"], 0)):
@@ -161,9 +164,9 @@ def _show(studio: Studio) -> int:
         page.start()
         page.ready.wait(READY_S)
         if not page.problem:
-            return page.port
+            return page
         studio.tell("say", f"Warning: {page.problem}.")
-    return 0
+    return None
 
 
 def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> None:
@@ -189,7 +192,10 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     assert memory.buf is not None
     studio = Studio(memory.buf, connection, options)
     try:
-        studio.tell("ready", _show(studio) if options["token"] else 0)
+        page = _show(studio) if options["token"] else None
+        studio.tell("ready", page.port if page else 0)
         studio.run()
+        if page is not None:
+            page.stop()
     finally:
         os._exit(0)  # what had to be written is; a view of the ring may still be held by the page's thread

@@ -7,6 +7,7 @@ name (Host) and to its own page (Origin), and wants this run's token for whateve
 import asyncio
 import json
 import secrets
+import socket
 import sys
 import tempfile
 import threading
@@ -104,6 +105,7 @@ class Page:
         self.clients: set[Client] = set()
         self._tools: dict[str, asyncio.Task] = {}
         self._slow = ""
+        self._server: uvicorn.Server | None = None
         self._database = Path(studio.options["folder"]) / FILE
 
     def start(self) -> None:
@@ -112,11 +114,18 @@ class Page:
 
     def _serve(self) -> None:
         try:
+            with socket.create_server(("127.0.0.1", self.port)):  # uvicorn would exit the program
+                pass
             asyncio.run(self._main())
-        except (Exception, SystemExit) as error:  # uvicorn exits where it cannot bind; the recorder goes on
-            self.problem = f"the page cannot be shown ({error or 'its port is in use'}); try another --page-port"
+        except Exception as error:  # the recorder goes on
+            self.problem = f"the page cannot be shown ({error}); try another --page-port"
         finally:
             self.ready.set()
+
+    def stop(self) -> None:
+        """Let the browsers go, and end."""
+        if self._server is not None:
+            self._server.should_exit = True
 
     async def _main(self) -> None:
         config = uvicorn.Config(
@@ -125,14 +134,19 @@ class Page:
             ws_ping_interval=20.0, ws_ping_timeout=20.0, limit_concurrency=MOST_CONNECTIONS, backlog=256,
             timeout_graceful_shutdown=1, server_header=False, proxy_headers=False,
         )  # fmt: skip
-        server = uvicorn.Server(config)
+        server = self._server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
         if server.started:
             self.port = server.servers[0].sockets[0].getsockname()[1]
             self.ready.set()
-            await asyncio.gather(serving, self._tell())
+            telling = asyncio.create_task(self._tell())
+            await asyncio.wait({serving, telling}, return_when=asyncio.FIRST_COMPLETED)
+            server.should_exit = True
+            if telling.done():
+                await telling  # what ended it
+            telling.cancel()
         await serving
 
     def app(self) -> ASGIApp:
@@ -184,23 +198,23 @@ class Page:
 
     # ---- the socket ------------------------------------------------------------------------------------------------
 
-    async def _socket(self, socket: WebSocket) -> None:
-        if not self.knows(socket) or len(self.clients) >= MOST_CLIENTS:
-            await socket.close(1008)
+    async def _socket(self, web: WebSocket) -> None:
+        if not self.knows(web) or len(self.clients) >= MOST_CLIENTS:
+            await web.close(1008)
             return
-        await socket.accept()
-        client = Client(socket)
+        await web.accept()
+        client = Client(web)
         client.put(self._hello())
         self.clients.add(client)
         sending = asyncio.create_task(self._send(client))
         try:
             while client.refused < TOO_MANY:
-                message = await socket.receive()
+                message = await web.receive()
                 if message["type"] != "websocket.receive":
                     break
                 await self._hear(client, message.get("text"))
             else:
-                await socket.close(1008)
+                await web.close(1008)
         except (WebSocketDisconnect, RuntimeError, OSError):
             pass
         finally:
