@@ -6,6 +6,7 @@ name (Host) and to its own page (Origin), and wants this run's token for whateve
 
 import asyncio
 import json
+import os
 import secrets
 import socket
 import sys
@@ -274,7 +275,7 @@ class Page:
                 client.put(slow)
 
     def _facts(self) -> dict[str, Any]:
-        return {**self.studio.facts, "recording": self.studio.take, "trouble": self.studio.trouble}
+        return {**self.studio.facts, "recording": self.studio.take, "trouble": self.studio.trouble, "pid": os.getpid()}
 
     # ---- what is asked ---------------------------------------------------------------------------------------------
 
