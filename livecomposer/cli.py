@@ -195,6 +195,8 @@ def _add_takes(commands: Any) -> None:
         export.add_argument(f"--{kind}", nargs="?", const="", metavar="FILE", help=text)
     replay = commands.add_parser("replay", help="play a take again, or verify it")
     replay.add_argument("take", type=int, help="its number in `livecomposer takes`")
+    replay.add_argument("--out", dest="midi_out", metavar="REGEX", help="play it on this MIDI output")
+    replay.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     replay.add_argument("--verify", action="store_true", help="does the instrument play the same bytes from its log?")
     replay.add_argument("--json", action="store_true", help="with --verify: for programs")
 

@@ -97,6 +97,7 @@ class Settings:
     seconds: float = _setting(0.0, "end by itself after this many seconds (0: never)", low=0.0, high=86400.0)
     render: str = _setting("", "write what sounded to this WAV file at the end")
     export: str = _setting("", "write both parts to this MIDI file at the end")
+    save_minutes: float = _setting(5.0, "how much the key c saves as a MIDI file", low=0.1, high=600.0)
     page: bool = _setting(True, "a page in the browser, at the address printed at the start")
     page_port: int = _setting(0, "port of the page on this machine (0: any that is free)", low=0, high=65535)
     plain: bool = _setting(False, "plain log lines instead of a status line")

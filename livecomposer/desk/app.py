@@ -110,6 +110,7 @@ class Desk:
         self._role = settings.role
         self._key = parse_key(settings.first_key).label
         self._hinted = False
+        self._saves = 0
         self._shown = False  # the page's address has been said
         self._long: list[Any] = []
 
@@ -160,6 +161,9 @@ class Desk:
             self.screen.say(text)
         self._watch_sound()
         self._watch_studio()
+        if self.hands.saves != self._saves:
+            self._saves = self.hands.saves
+            self._save_last()
         if self.instrument.dead and not self.ending:
             self._raise_from_the_dead()
         now = time.monotonic()
@@ -381,6 +385,8 @@ class Desk:
         kind, what = said
         if kind == "say":
             self.screen.say(what)
+        elif kind == "save":
+            self._save_last()
         elif kind == "port":
             self._choose_port(what["side"], what["name"])
         elif kind == "ready" and what and not self._shown:
@@ -483,6 +489,22 @@ class Desk:
         del self.reader, self.shared, self.guard_memory
         self.guard = None  # type: ignore[assignment]  # its view of the shared memory must go before the memory does
         self.memories.close()
+
+    def _save_last(self) -> None:
+        """The last minutes as a file, on a thread of its own: the guard must not wait for the disk."""
+        since = (time.perf_counter_ns() - self.kept.start_ns) * 1e-9 - 60.0 * self.settings.save_minutes
+        kept, folder = self.kept.copy(), user_dir() / "saved"
+
+        def save() -> None:
+            path = folder / time.strftime("%Y-%m-%d %H-%M-%S.mid")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                kept.export(path, max(since, 0.0))
+                self.hands.said.append(f"Saved the last minutes: {path}.")
+            except (LivecomposerError, OSError) as error:
+                self.hands.said.append(f"Warning: the last minutes cannot be saved ({error}).")
+
+        threading.Thread(target=save, name="save").start()
 
     def _exported(self) -> None:
         self.kept.export(self.settings.export)

@@ -14,7 +14,7 @@ PIANO = {key: i for i, key in enumerate("awsedftgyhujk")}  # semitones above C
 
 
 class Action(NamedTuple):
-    """What a key does: ``kind`` is note, octave, rate, command, help; ``value`` what with."""
+    """What a key does: ``kind`` is note, octave, rate, command, save, help; ``value`` what with."""
 
     kind: str
     value: float | str = 0.0
@@ -46,6 +46,7 @@ ACTIONS: dict[str, Action] = {
     "/": Action("command", "mute"),
     "n": Action("command", "end"),
     "esc": Action("command", "panic"),
+    "c": Action("save"),
     "?": Action("help"),
 }
 HELP = (
@@ -66,6 +67,7 @@ HELP = (
     ("/", "mute the agent"),
     ("n", "end: cadence and stop; again: go on"),
     ("Esc", "panic: all notes off"),
+    ("c", "save the last minutes as a MIDI file"),
     ("?", "this help"),
     ("Ctrl-C", "quit"),
 )

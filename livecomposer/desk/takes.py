@@ -6,6 +6,7 @@ Called by ``cli``. The store is studio's; here it is read, and changed where a p
 import json
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from livecomposer.errors import PortError, StoreError
 from livecomposer.instrument import ring
 from livecomposer.instrument.records import CHANGED, unpack
 from livecomposer.instrument.ring import Kind
+from livecomposer.midi import ports
+from livecomposer.midi.messages import release_messages
 from livecomposer.settings import user_dir
 from livecomposer.studio.export import played, table, write_mid
 from livecomposer.studio.recorder import machine
@@ -24,6 +27,7 @@ SAME, DIFFERS, ELSEWHERE = 0, 1, 3  # exit codes of --verify
 FORMATS = ("mid", "wav", "csv")
 AHEAD_S = 0.5
 READY_S = 20.0
+CLOSING_S = 0.05  # JACK sends in its next cycle
 
 
 def _store() -> Store:
@@ -137,7 +141,7 @@ def replay_command(args: Namespace) -> int:
     store = _store()
     try:
         take = store.take(args.take)
-        return _verify(store, take, args.json) if args.verify else _play(store, take)
+        return _verify(store, take, args.json) if args.verify else _play(store, take, args)
     finally:
         store.close()
 
@@ -190,9 +194,22 @@ def _words(difference: Any) -> str:
     return f"recorded {one(difference.recorded)}, played again {one(difference.replayed)}"
 
 
-def _play(store: Store, take: Take) -> int:
-    """What sounded in a take, through the built-in sound. Raises PortError where there is none."""
+def _play(store: Store, take: Take, args: Namespace) -> int:
+    """What sounded in a take, on a MIDI output or through the built-in sound. Raises PortError where there is none."""
     events = sorted(played(store, take).sounded, key=lambda event: event[0])
+    print(f'Take {take.id}, "{take.title}", {_clock(take.seconds)} long. Ctrl-C to stop.', flush=True)
+    if args.midi_out is not None:
+        system = ports.find_system(args.api or "")
+        name = ports.choose_output(ports.list_ports(system)[1], args.midi_out, [])
+        out = ports.open_output(system, name)
+        try:
+            _in_time(events, lambda due, msg: out.send_message(msg), 0.0)
+        finally:
+            for msg in release_messages(sorted({msg[0] & 15 for _, msg in events}), []):
+                out.send_message(msg)
+            time.sleep(CLOSING_S)
+            ports.close_port(out)
+        return 0
     memory = ring.create(1 << 14)
     assert memory.buf is not None
     writer = ring.RingWriter(memory.buf, 1 << 14)
@@ -206,20 +223,20 @@ def _play(store: Store, take: Take) -> int:
         if sound.said is None or sound.said[0] != "ready":
             why = sound.said[1] if sound.said else "it does not start"
             raise PortError(f"take {take.id} cannot be heard here: {why}; `livecomposer export` writes it as a file")
-        print(f'Playing take {take.id}, "{take.title}", {_clock(take.seconds)} long. Ctrl-C to stop.')
-        start = time.perf_counter_ns() + int(AHEAD_S * 1e9)
-        for t_s, msg in events:
-            due = start + int(t_s * 1e9)
-            while (wait := (due - time.perf_counter_ns()) * 1e-9 - AHEAD_S) > 0:
-                time.sleep(min(wait, 0.1))
-                said = sound.look()
-                if said is not None and said[0] == "failed":
-                    raise PortError(f"the sound has stopped: {said[1]}")
-            writer.write(Kind.OUTPUT, due, msg)
+        _in_time(events, lambda due, msg: writer.write(Kind.OUTPUT, due, msg), AHEAD_S)
         time.sleep(2 * AHEAD_S)
     finally:
         sound.stop()
-        del writer
         memory.close()
         memory.unlink()
     return 0
+
+
+def _in_time(events: list[tuple[float, bytes]], send: Callable[[int, bytes], Any], ahead_s: float) -> None:
+    """Send each message ``ahead_s`` before it is due."""
+    start = time.perf_counter_ns() + int(AHEAD_S * 1e9)
+    for t_s, msg in events:
+        due = start + int(t_s * 1e9)
+        while (wait := (due - time.perf_counter_ns()) * 1e-9 - ahead_s) > 0:
+            time.sleep(wait)
+        send(due, msg)

@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "undelete": (),
     "takes": (),
     "port": ("side", "name"),
+    "save": (),
     "doctor": (),
     "explain": (),
     "ping": ("t",),

@@ -5,6 +5,7 @@ read a take from the store; all of them through ``Kept``.
 """
 
 import os
+from copy import copy
 
 from livecomposer.instrument.records import (
     BROUGHT_BACK,
@@ -170,6 +171,15 @@ class Kept:
     def forget(self, t_ns: int) -> int:
         """Those pressed in the last 30 s have been taken back; returns how many that were."""
         return self.verdicts.forget(t_ns)
+
+    def copy(self) -> "Kept":
+        """The same as of now: what comes later is not in it."""
+        twin = copy(self)
+        twin.player, twin.agent = list(self.player), list(self.agent)
+        twin.sounded, twin.tempi = list(self.sounded), list(self.tempi)
+        twin.verdicts = copy(self.verdicts)
+        twin.verdicts.given = list(self.verdicts.given)
+        return twin
 
     def export(self, path: str | os.PathLike[str], since_s: float = 0.0) -> None:
         """Write both parts (what began from ``since_s`` on) as a standard MIDI file. Raises StoreError."""

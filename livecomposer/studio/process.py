@@ -176,8 +176,9 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     ----------
     ring_name : shared memory of the instrument's ring.
     connection : this end's duplex pipe. Sent: ``("say", sentence)`` for the player, ``("ready", port)`` (0: no page),
-        ``("port", {"side", "name"})`` where the page asks for another port. Taken: ``("instrument", connection)``,
-        ``("snapshot", bytes)``, ``("facts", dict)`` and ``("stop", None)``.
+        ``("port", {"side", "name"})`` and ``("save", None)`` where the page asks for another port, or for the last
+        minutes as a file. Taken: ``("instrument", connection)``, ``("snapshot", bytes)``, ``("facts", dict)`` and
+        ``("stop", None)``.
     options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument),
         ``token`` (of the page; "": no page), ``port`` (0: any).
     """

@@ -301,6 +301,8 @@ class Page:
             client.put(json.dumps({"pong": message["t"], "now": self.feed.ms(now)}))
         elif do == "port":
             self.studio.tell("port", {"side": message["side"], "name": message["name"]})
+        elif do == "save":
+            self.studio.tell("save", None)
         elif do in ("doctor", "explain"):
             self._tool(do)
         else:

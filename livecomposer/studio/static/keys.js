@@ -1,7 +1,7 @@
 // The computer keys: the table of the terminal, with real key-ups. Tab is the next role while nothing has the focus;
 // F6 or a click goes to the controls, where Tab moves on, and Esc comes back.
 
-import { command, midi, rate } from "./link.js";
+import { ask, command, midi, rate } from "./link.js";
 import { state } from "./state.js";
 
 const PIANO = "awsedftgyhujk";
@@ -18,7 +18,7 @@ export const HELP = [
   ["i o p", "rate rhythm, notes, chords only; again: all"], ["v", "your next taste"], ["r", "back to the taste as it was; again: undo that"],
   ["Space", "LEARNING / HELD"], ["Tab", "next role (while no control has the focus)"], [".", "tap the tempo"], ["m", "click on, off"],
   ["/", "mute the agent"], ["n", "end: cadence and stop; again: go on"], ["Esc", "panic: all notes off; leaves the controls"],
-  ["F1 F2 F3 F4", "Stage, Train, Takes, Setup"], ["F6", "to the controls: there Tab moves on"], ["?", "this help"],
+  ["c", "save the last minutes as a MIDI file"], ["F1 F2 F3 F4", "Stage, Train, Takes, Setup"], ["F6", "to the controls: there Tab moves on"], ["?", "this help"],
 ];
 const down = new Map();
 let octave = 60;
@@ -56,6 +56,7 @@ function press(event, show, help) {
   if (target.matches("select")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key === "?") { help(); return; }
+  if (key === "c") { if (!event.repeat) ask("save"); return; }
   if (key in COMMANDS) { event.preventDefault(); if (!event.repeat) command(COMMANDS[key]); return; }
   if (key === "z" || key === "x") { octave = Math.min(Math.max(octave + (key === "x" ? 12 : -12), 24), 96); return; }
   const semitone = PIANO.indexOf(key);
