@@ -14,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "kill")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "kill", "studio")
 
 
 def main(argv: list[str] | None = None) -> int:
