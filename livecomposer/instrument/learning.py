@@ -231,9 +231,11 @@ class Learning:
         if self.taste is None:
             rewards = self.credit.give(reached, strong)
         elif reached:
-            self.taste.rate(first_ns, strong, self.taste.features_of(self._felt(reached)), self._silence(reached))
-        felt = self.taste is not None and bool(reached)
-        self._given.append(Given(number, t_pressed, (source, control), rewards, felt, pressed_ns))
+            felt = self.taste.features_of(self._felt(reached))
+            silent = self._silence(reached, self.taste.one_sided(self.taste.n))
+            self.taste.rate(first_ns, strong, felt, self.taste.features_of(self._felt(silent)) if silent else None)
+        learnt = self.taste is not None and bool(reached)
+        self._given.append(Given(number, t_pressed, (source, control), rewards, learnt, pressed_ns))
         phrase = judged.number if judged is not None else MOMENT
         self._recorder.rating(turn_ns, t_pressed, number, source, value, phrase if reached else NOTHING_REACHED)
         for head, step, weight in reached:
@@ -316,8 +318,9 @@ class Learning:
             for i in np.flatnonzero(table.phrase[: table.n] == phrase)
         ]
 
-    def _silence(self, reached: list[tuple[int, int, float]]) -> np.ndarray | None:
-        """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it."""
+    def _silence(self, reached: list[tuple[int, int, float]], counts: bool) -> list[tuple[int, int, float]]:
+        """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it; nothing if
+        silence does not count."""
         first: dict[int, int] = {}
         for head, number, _ in reached:
             first[head] = min(number, first.get(head, number))
@@ -325,6 +328,9 @@ class Learning:
         last = self._pressed_ns
         for head, number in first.items():
             table = self.steps[head]
+            self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
+            if not counts:
+                continue
             end = number - table.first
             since = max(last, int(table.t_ns[end]) - int(SILENCE_S * 1e9))
             begin = int(np.searchsorted(table.t_ns[:end], since, "right"))
@@ -332,8 +338,7 @@ class Learning:
             rows += [
                 (head, table.first + i, float(s)) for i, s in zip(range(begin, end), heard, strict=True) if s > 0.0
             ]
-            self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
-        return self.taste.features_of(self._felt(rows)) if rows and self.taste is not None else None
+        return rows
 
     def _felt(self, reached: list[tuple[int, int, float]]) -> list[tuple[int, float, np.ndarray]]:
         """The same with the features of each step."""

@@ -206,7 +206,7 @@ class Line:
         view = self._views[HARMONY]
         state = harmony_view(own, self.world, self.ladder.row, note, *view.arrays)
         action = -1 if late else self.agents[HARMONY].act(state, *view.seen)
-        if action < 0 or not view.mask[action]:
+        if action < 0 or not view.mask.item(action):
             alone = 0 if self.world[ROLE] != HARMONIZE else HARMONY_FALLBACK
             action = alone if self._prior.empty else best(view.prior, view.mask)
         return view.choice(state, action, late)
@@ -286,7 +286,7 @@ class Line:
         """The agent's action, or without one (or too late for one) the prior's best."""
         view = self._views[head]
         action = -1 if late else self.agents[head].act(state, *view.seen)
-        if action >= 0 and view.mask[action]:
+        if action >= 0 and view.mask.item(action):
             return action
         if not self._prior.empty:
             return best(view.prior, view.mask)

@@ -131,17 +131,22 @@ class Taste:
         """Which of them are answers to pairs, bool[n]: their x is a difference, without an intercept."""
         return self._x[: self.n, N_X - 1] == 0.0
 
+    def one_sided(self, n: int) -> bool:
+        """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
+        values = self._y[:n][~self.compared[:n]]
+        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
+        return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
+
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
         """What a rating is about, float32[N_X]: (head, weight, active features) of the steps it reached, weighed within
         each head, against what is usual there, in standard deviations."""
-        found = np.zeros(N_FEATURES)
         total = [0.0, 0.0, 0.0]
         for head, weight, rows in reached:
             if rows.size:
                 total[head] += weight
-        for head, weight, rows in reached:
-            for row in rows:
-                found[row] += weight / total[head]
+        shares = [weight / (total[head] or 1.0) for head, weight, _ in reached]
+        each = np.repeat(shares, [rows.size for _, _, rows in reached])
+        found: np.ndarray = np.bincount(np.concatenate([_NONE, *(rows for _, _, rows in reached)]), each, N_FEATURES)
         for head, weight in enumerate(total):
             if weight > 0.0:
                 of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
@@ -152,7 +157,7 @@ class Taste:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
         was but for what has been learnt; a dislike draws anew."""
         i = self._next(t_ns, x, value, 1.0)
-        if silent is not None and self._one_sided(i):
+        if silent is not None and self.one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         if self._silent[i].any():
             _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
@@ -315,12 +320,6 @@ class Taste:
         for i in range(self.n):
             self._absorb(self._sums, i)
 
-    def _one_sided(self, n: int) -> bool:
-        """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
-        values = self._y[:n][~self.compared[:n]]
-        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
-        return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
-
     def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
         if self._silent[i].any():
             _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
@@ -355,6 +354,7 @@ def check(state: dict[str, np.ndarray]) -> None:
         raise TasteError(_ODD)
 
 
+_NONE = np.zeros(0, dtype=np.int64)
 _ODD = "numbers that cannot be"
 _SAID = [*zip(NAMES, WORDS, strict=True), *((name, words) for name, (_, words, _) in TRENDS.items())]
 
