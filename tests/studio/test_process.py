@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from livecomposer.bench.play import READY_S, Play
 from livecomposer.instrument.records import unpack
 from livecomposer.instrument.ring import Kind
+from livecomposer.midi.files import read_performance
 from livecomposer.studio.store import FILE, Store
 
 if sys.platform != "linux":
@@ -157,6 +158,12 @@ def test_a_killed_instrument_leaves_a_take_and_begins_another(run):
     browser.until(lambda: browser.facts["recording"] == 2 and browser.notes() > 5, "its music")
     browser.send(do="rate", value=1)
     browser.until(lambda: any(event[0] == "rated" for event in browser.events), "the page reaches the new one")
+    browser.send(do="save")
+    said = "Saved the last minutes: "
+    browser.until(lambda: any(line.startswith(said) for line in play.lines), "the last minutes")
+    path = next(line for line in play.lines if line.startswith(said)).removeprefix(said).removesuffix(".")
+    player, agent = read_performance(path)  # of both instruments: desk has kept them
+    assert Path(path).parent == play.home / "saved" and len(player) > 6 and len(agent) > 6
     assert play.end() == 0
     store, takes = whole(play)
     assert [(take.id, take.ended) for take in takes] == [(1, False), (2, True)]

@@ -113,7 +113,8 @@ for (const [keys, text] of HELP) {
 }
 listen("connected", (yes) => {
   $("away").hidden = yes;
-  $("away").textContent = yes ? "" : "The page has lost livecomposer; the music goes on. Trying again …";
+  const why = state.ended ? "This performance has ended; it is among the takes." : "The page has lost livecomposer; the music goes on. Trying again …";
+  $("away").textContent = yes ? "" : why;
   if (yes && VIEWS[view].shown) VIEWS[view].shown();
 });
 listen("error", (text) => say(text));
