@@ -120,6 +120,8 @@ class Page:
             asyncio.run(self._main())
         except Exception as error:  # the recorder goes on
             self.problem = f"the page cannot be shown ({error}); try another --page-port"
+            if self.ready.is_set():  # nobody looks at it any more
+                self.studio.tell("say", f"Warning: the page has stopped ({error}); the music and its recording go on.")
         finally:
             self.ready.set()
 
@@ -145,10 +147,12 @@ class Page:
             telling = asyncio.create_task(self._tell())
             await asyncio.wait({serving, telling}, return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
+            await serving
             if telling.done():
                 await telling  # what ended it
             telling.cancel()
-        await serving
+        else:
+            await serving
 
     def app(self) -> ASGIApp:
         """The whole of it as an ASGI application."""
@@ -263,7 +267,10 @@ class Page:
         """The ring no longer says what this take began with: the store does."""
         number = self.studio.take
         if number is not None:
-            take = await asyncio.wrap_future(self.studio.ask(lambda store: store.take(number)))
+            try:
+                take = await asyncio.wrap_future(self.studio.ask(lambda store: store.take(number)))
+            except LivecomposerError:
+                return
             if take.settings is not None:
                 self.feed.begin(take.settings)
 

@@ -326,3 +326,34 @@ def test_a_port_in_use_is_said_in_a_sentence(stage):
     other.start()
     assert other.ready.wait(20)
     assert "try another --page-port" in other.problem and "\n" not in other.problem
+
+
+def test_what_the_ring_no_longer_says_of_a_take_the_store_does(tmp_path):
+    stage = Stage(tmp_path, 1 << 10)
+    p = stage.perform(2, end=False, tempo=77.0)
+    records = Recorder(stage.writer)
+    for number in range(1 << 10):  # the beginning is overwritten
+        records.late(p.now_ns, number)
+    stage.recorder.drain()
+    stage.page = stage.serve()
+    stage.base = f"http://127.0.0.1:{stage.page.port}"
+    with link(stage) as page:
+        end = time.monotonic() + 20
+        while stage.page.feed.take == 0 and time.monotonic() < end:
+            stage.answer()
+            time.sleep(0.01)
+        with link(stage) as later:
+            take = hear(stage, later, "hello")["e"][0]
+        hear(stage, page, "hello")
+    assert (take[0], take[3]["tempo"]) == ("take", 77.0)
+    stage.page.stop()
+    stage.close()
+
+
+def test_a_page_that_fails_says_so_and_only_the_page_stops(stage, monkeypatch):
+    monkeypatch.setattr(stage.page.feed, "read", lambda: 1 / 0)
+    end = time.monotonic() + 20
+    while not stage.told and time.monotonic() < end:
+        time.sleep(0.01)
+    ((what, sentence),) = stage.told
+    assert what == "say" and "the music and its recording go on" in sentence
