@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from livecomposer import bench
-from livecomposer.bench import decide, guard, jack, jitter, kill, latency
+from livecomposer.bench import decide, guard, jack, jitter, kill, latency, studio
 from livecomposer.bench.report import heading, spread
 
 
@@ -118,3 +118,21 @@ def test_a_report_that_is_not_ok_gives_1(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setattr(decide, "measure", lambda short: {"machine": {}, "ok": False})
     assert bench.run(Namespace(bench="decide", json=True, short=True, out=None)) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_studio_in_virtual_time_and_its_table() -> None:
+    hour = studio._hour(1)
+    assert hour["minutes"] == 1 and hour["notes"] > 50
+    share, of = studio._intention(60)
+    assert of > 50 and share >= 0.8
+    some = spread(range(1000, 9000, 1000))
+    report = {
+        "machine": {}, "ok": True, "alone": some, "beside": some, "p50_ratio": 1.0, "p99_ratio": 1.0, "p99_more": 0.0,
+        "lost": 0, "rounds": 1, "clients": 5, "note_ms": some, "cpu": 0.1, "rss_mb": 40.0, "hour": hour,
+        "page": {"browser": "b", "fps": 60.0, "lit_ms": some, "unlit": 0}, "intention": share, "of": of,
+        "kills": {"back_ms": some, "records_lost": 0, "gaps": 0, "misses": 0, "restarts": 0},
+    }  # fmt: skip
+    keys = set(report) | set(report["page"]) | set(report["kills"]) | set(hour)
+    assert keys <= documented(studio)
+    assert len(studio.rows(report)) == 9
+    assert len(studio.rows({**report, "page": {"browser": None}})) == 8

@@ -65,14 +65,14 @@ def rig():
                 stack.callback(synths[-1].close)
         except PortError:
             pass
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        stack.callback(browser.close)
         where = ("--api", "jack", "--out", "synth one") if synths else ()
         play = stack.enter_context(
             Play(*where, "--role", "duet", "--seed", "5", "--player", "virtual", "--changes", "| C | Am7 | Dm7 | G7 |",
                  "--no-count-in", jack=bool(synths))
         )  # fmt: skip
         play.wait(lambda: play.ready and play.page, READY_S, "Ready")
-        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        stack.callback(browser.close)
         page = browser.new_page(viewport={"width": 1440, "height": 860}, accept_downloads=True)
         page.set_default_timeout(WAIT_MS)
         faults = []
