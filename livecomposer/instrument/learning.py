@@ -40,6 +40,14 @@ class Given(NamedTuple):
     pressed_ns: int  # Learning._pressed_ns before it
 
 
+class Taken(NamedTuple):
+    """A rating that has been taken: how strong it was (-1..1), and the onset of what it is about above all (-1: of
+    nothing that was heard)."""
+
+    strength: float
+    t_ns: int
+
+
 class Job(NamedTuple):
     """Work for the learner: ``run()`` touches nothing that the loop may still change."""
 
@@ -188,19 +196,19 @@ class Learning:
 
     def rate(
         self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool, control: int = -1
-    ) -> bool:  # fmt: skip
+    ) -> Taken | None:  # fmt: skip
         """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes.
 
-        Returns whether it was taken: not while HELD, not if it is older than a minute (said once), and not if it is
-        the last press of its ``source`` bouncing.
+        Returns None if it was not taken: while HELD, if it is older than a minute (said once), and if it is the
+        last press of its ``source`` bouncing.
         """
         if self.held:
-            return False
+            return None
         if turn_ns - t_pressed > OLD_S * 1e9:
             if not self._warned:
                 self._warned = True
                 self._recorder.status(turn_ns, TOO_OLD)
-            return False
+            return None
         meant = self.meaning.of(t_pressed, phrase_over)
         densities = meant.densities
         number, first_ns = self.ratings, t_pressed
@@ -210,7 +218,7 @@ class Learning:
             newest = self._given[-1].number if self._given else -1
             if last is not None and (what == BOUNCE or (what == STRONGER and last.number != newest)):
                 self._recorder.rating(turn_ns, t_pressed, last.number, source, value, SAME_PRESS)
-                return False
+                return None
             if last is not None and what in (STRONGER, INSTEAD) and last.number == newest:
                 number = last.number  # this one stands for it
                 self.undo()
@@ -241,7 +249,10 @@ class Learning:
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()
-        return True
+        if not reached:
+            return Taken(strong, -1)
+        head, step, _ = max(reached, key=lambda one: one[2])  # the first step of a phrase
+        return Taken(strong, int(self.steps[head].t_ns[step - self.steps[head].first]))
 
     def undo(self) -> bool:
         """Take the last rating back, exactly; returns whether there was one."""

@@ -595,9 +595,13 @@ class Performance:
         """Credit a rating that was pressed at ``t_pressed`` and is taken at ``turn``."""
         value = min(max(float(value), -1.0), 1.0)
         over = self._phrase_over if self.turns.role == "harmonize" else self.part.phrase_over()
-        heard = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
-        if heard and value < 0.0 and not self.pairs.on:  # a pair is heard out
+        taken = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
+        if taken is None or self.pairs.on:  # a pair is heard out
+            return
+        if value < 0.0:
             self.part.disliked(turn)
+        elif value > 0.0 and taken.t_ns >= 0:
+            self.part.liked(turn, taken.t_ns, taken.strength)
 
     def _real_time(self, status: int, t_in: int, turn: int) -> None:
         """Active sensing, or the clock of another machine."""

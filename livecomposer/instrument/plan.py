@@ -15,16 +15,24 @@ from livecomposer.agents.view import View, harmony_view, melody_view, rhythm_vie
 from livecomposer.music.actions import (
     HARMONY_FALLBACK,
     N_LENGTHS,
+    NOTES_AT,
     RHYTHM_FALLBACK,
     STEPS,
     Ladder,
     melody_fallback,
 )
 from livecomposer.music.context import (
+    A_AGAIN,
+    A_TICK,
+    A_VARIED,
+    BAR_TICKS,
     EVENT_TICKS,
     HARMONIZE,
     HARMONY,
     HIGH,
+    HINT_RHYTHM,
+    HINT_RUNG,
+    LAG,
     LOW,
     MELODY,
     NOTHING,
@@ -34,10 +42,13 @@ from livecomposer.music.context import (
     PHRASE_TICKS,
     RHYTHM,
     ROLE,
+    SECTION,
+    SECTIONS,
     TICK,
     begin_answer,
     begin_form,
     choose_length,
+    come_back,
     new_own,
     new_trace,
     prepare,
@@ -74,6 +85,16 @@ class Kept(NamedTuple):
     form: np.ndarray
 
 
+class Back(NamedTuple):
+    """A bar that has been liked comes back: the one at tick ``source`` in the bar at ``at``, ``shift`` steps higher;
+    note by note if it was liked strongly, else as what the motif suggests."""
+
+    source: int
+    at: int
+    shift: int
+    strictly: bool
+
+
 class Line:
     """Plans for one performance. ``own`` is the context behind the last planned event; ``events`` come in order.
 
@@ -104,6 +125,7 @@ class Line:
         self.end_tick = -1
         self.active = False
         self.on_phrase: Callable[[], None] = _nothing
+        self._back: Back | None = None
         self._prior = prior
         self._taste = taste
         self._rng = rng
@@ -159,6 +181,36 @@ class Line:
         """No more events."""
         self.events.clear()
         self.active = False
+        self._back = None
+
+    def bring_back(self, tick: int, now: int) -> bool:
+        """The bar around ``tick`` has been liked: it opens the next phrase that would not have it anyway, at most two
+        on; or, if there is a bar line ``now`` (-1: no), comes back there, and transposed if it had done so just before.
+        Returns whether it comes back now (not more than twice in a phrase)."""
+        own, back = self.own, self._back
+        bar = int(self.world[BAR_TICKS])
+        source, shift = tick // bar * bar, 0
+        length, first = int(own[PHRASE_TICKS]), int(own[A_TICK])
+        recent = back is not None and back.at <= now < back.at + bar + length
+        if back is not None and back.at <= tick < back.at + bar:
+            source, shift = back.source, 2
+        fits = now >= 0 and (self.end_tick < 0 or now + bar <= self.end_tick)
+        if fits and (not recent or (shift and back is not None and not back.shift)):
+            self._back = Back(source, now, shift, True)
+            return True
+        if length > 0 and (back is None or back.at + bar <= tick):
+            at = int(own[PHRASE_TICK]) + length
+            following = (int(own[SECTION]) + 1) % SECTIONS
+            if following not in (A_VARIED, A_AGAIN):
+                self._back = Back(source, at, 0, False)
+            elif not first <= source < first + length:
+                self._back = Back(source, at + length, 0, False)
+        return False
+
+    def leave(self) -> None:
+        """What was to come back does not, and the motif is left."""
+        self._back = None
+        self.own[LAG] = 0
 
     def close(self, tick: int) -> None:
         """The line ends at ``tick``, and its last phrase heads there for the tonic."""
@@ -177,6 +229,8 @@ class Line:
             tick = int(own[TICK])
             if tick >= horizon:
                 return
+            if self._back is not None:
+                come_back(own, self.world, self.trace, self.ladder.row, *self._back[:3])
             if self.end_tick >= 0:
                 own[PHRASE_END] = min(int(own[PHRASE_END]), self.end_tick)
             self.events.append(self._decide(tick, late))
@@ -234,12 +288,14 @@ class Line:
         self.events.clear()
         self.active = True
         self.end_tick = end_tick
+        self._back = None
 
     def rhythm(self, late: bool) -> Choice:
         """The rhythm head's choice for the event at ``own[TICK]``; its length is then in the context."""
         own, view = self.own, self._views[RHYTHM]
         state = rhythm_view(own, self.world, *view.arrays)
-        choice = view.choice(state, self._pick(RHYTHM, state, late), late)
+        again = int(own[HINT_RHYTHM]) if self._again() else -1
+        choice = view.choice(state, self._pick(RHYTHM, state, late) if again < 0 else again, late)
         choose_length(own, choice.action)
         return choice
 
@@ -247,8 +303,17 @@ class Line:
         """The melody head's choice for an event of known length, and the note it leads to."""
         state = self._see_melody(self.own)
         view = self._views[MELODY]
-        choice = view.choice(state, self._pick(MELODY, state, late), late)
+        again = -1
+        if self._again() and self.own[HINT_RUNG] >= 0:
+            note = self.ladder.row[NOTES_AT + self.own[HINT_RUNG]]
+            again = next((a for a in range(len(STEPS)) if view.mask[a] and view.notes[a] == note), -1)
+        choice = view.choice(state, self._pick(MELODY, state, late) if again < 0 else again, late)
         return choice, int(view.notes[choice.action])
+
+    def _again(self) -> bool:
+        """Whether the next event lies in a bar that repeats one note by note: then nothing else is tried."""
+        back = self._back
+        return back is not None and back.strictly and back.at <= self.own[TICK] < back.at + self.world[BAR_TICKS]
 
     def _decide(self, tick: int, late: bool) -> Planned:
         own, world, row, style = self.own, self.world, self.ladder.row, self._prior.style

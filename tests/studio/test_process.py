@@ -163,7 +163,7 @@ def test_a_killed_instrument_leaves_a_take_and_begins_another(run):
     browser.until(lambda: any(line.startswith(said) for line in play.lines), "the last minutes")
     path = next(line for line in play.lines if line.startswith(said)).removeprefix(said).removesuffix(".")
     player, agent = read_performance(path)  # of both instruments: desk has kept them
-    assert Path(path).parent == play.home / "saved" and len(player) > 6 and len(agent) > 6
+    assert Path(path).parent == play.home / "saved" and len(player) + len(agent) > 12
     assert play.end() == 0
     store, takes = whole(play)
     assert [(take.id, take.ended) for take in takes] == [(1, False), (2, True)]
