@@ -17,6 +17,7 @@ from livecomposer.bench.play import READY_S, Play
 from livecomposer.instrument.records import unpack
 from livecomposer.instrument.ring import Kind
 from livecomposer.midi.files import read_performance
+from livecomposer.ratings.presses import AGAIN_S
 from livecomposer.studio.store import FILE, Store
 
 if sys.platform != "linux":
@@ -112,6 +113,7 @@ def verify(play, take):
 def test_killed_five_times_it_comes_back_and_the_take_is_whole(run):
     play, browser = run()
     for number in range(5):
+        time.sleep(AGAIN_S + 0.1)  # sooner it would put the last rating right
         browser.send(do="rate", value=0.5 if number % 2 else -0.5)
         browser.send(do="command", name="role", value=("answer", "solo", "harmonize", "duet")[number % 4])
         browser.until(lambda n=number: any(e[0] == "rated" and e[2] == n for e in browser.events), "the rating")
