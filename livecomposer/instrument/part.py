@@ -224,7 +224,7 @@ class Part:
         """Leave the plan and its motif at the next beat, never in mid-beat; it is decided anew once the rating has been
         learnt."""
         if self._turns.phase == PLAY:
-            self._replan = self.line.cut(self.next_beat(turn))
+            self._replan |= self.line.cut(self.next_beat(turn))
             self.line.leave()
 
     def liked(self, turn: int, t_ns: int, strength: float) -> None:
@@ -234,10 +234,10 @@ class Part:
         bar = self._bar_ticks
         now = -(-self.next_beat(turn) // bar) * bar if strength >= STRONG else -1
         if self.line.bring_back(int(self._transport.tick_at(t_ns)), now):
-            self._replan = self.line.cut(now)
+            self._replan |= self.line.cut(now)
 
     def replan(self, now_ns: int) -> None:
-        """Decide anew what a dislike has cut, as soon as the learner is idle."""
+        """Decide anew what a rating has cut, as soon as the learner is idle."""
         if self._replan and not self._learning.busy:
             self._replan = False
             if self._turns.phase == PLAY and self.line.active:

@@ -123,6 +123,7 @@ class Performance:
         self.voices = Voices(self._send, settings.thru != "off")
         self.agenda = Agenda()
         self.line = Line(agents, self.hearing.world, prior, new_rng(settings.seed, FORM), self.hearing.chord, taste)
+        self.line.shown = self.recorder.heard
         self.part = Part(
             settings, self.line, self.agenda, self.transport, self.turns, self.voices, self.learning, self.recorder
         )

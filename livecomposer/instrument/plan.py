@@ -125,6 +125,7 @@ class Line:
         self.end_tick = -1
         self.active = False
         self.on_phrase: Callable[[], None] = _nothing
+        self.shown = False  # somebody looks at the odds
         self._back: Back | None = None
         self._prior = prior
         self._taste = taste
@@ -325,22 +326,25 @@ class Line:
             play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
             return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
         melody, note = self.melody(late)
-        odds = self._odds(melody.state)
+        odds = self._odds(melody.state, note) if self.shown else ()
         harmony = self.harmonize(own, note, late)
         play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
         return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns, odds)
 
-    def _odds(self, state: int) -> tuple[tuple[int, float], ...]:
-        """What the melody head has just drawn from, by note: π(a) ∝ π₀(a) exp[(Q(s,a) + l(a))/u]."""
+    def _odds(self, state: int, note: int) -> tuple[tuple[int, float], ...]:
+        """What the melody head has just drawn ``note`` from, by note: π(a) ∝ π₀(a) exp[(Q(s,a) + l(a))/u]; in a bar
+        that is repeated there is no choice."""
+        if self._again() and self.own[HINT_RUNG] >= 0:
+            return ((note, 1.0),)
         view, agent = self._views[MELODY], self.agents[MELODY]
         allowed = np.flatnonzero(view.mask)
         values = np.array([agent.value(state, int(a)) for a in allowed]) + view.liking[allowed]
         nats = view.prior[allowed] + values / agent.nat
         weights = np.exp(nats - nats.max())
         found: dict[int, float] = {}
-        for note, p in zip(view.notes[allowed], weights / weights.sum(), strict=True):
-            found[int(note)] = found.get(int(note), 0.0) + float(p)
+        for to, p in zip(view.notes[allowed], weights / weights.sum(), strict=True):
+            found[int(to)] = found.get(int(to), 0.0) + float(p)
         return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def _see_melody(self, own: np.ndarray) -> int:

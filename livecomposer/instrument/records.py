@@ -55,6 +55,11 @@ class Recorder:
         self._writer = writer
         self._write: Write = writer.write if writer else (lambda kind, t_ns, payload: None)
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody can read what is recorded."""
+        return self._writer is not None
+
     def settings(self, t_ns: int, blob: dict[str, Any]) -> None:
         """Start of a take and all its settings as JSON."""
         self._write(Kind.START, t_ns, b"")

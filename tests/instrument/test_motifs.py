@@ -16,6 +16,7 @@ from livecomposer.music.context import (
     SECTION,
     SHIFT,
 )
+from tests.instrument.test_replay import Later
 
 S = 1_000_000_000
 BAR = 48
@@ -145,3 +146,28 @@ def test_in_a_pair_and_held_nothing_comes_back():
     p.command(p.now_ns, "ab")
     p.rate(p.now_ns, 1.0)
     assert p.line._back is None
+
+
+def test_the_odds_of_a_repeated_note_are_certain_and_nobody_who_does_not_look_has_any_worked_out():
+    p = solo(1, 2 * BAR + 20)
+    p.line.bring_back(BAR, 3 * BAR)
+    p.line.cut(2 * BAR + 24)
+    assert all(event.odds == () for event in planned(p, 2 * BAR + 24, 4 * BAR))
+    p.line.cut(2 * BAR + 24)
+    p.line.shown = True
+    repeated = [event for event in planned(p, 3 * BAR, 4 * BAR) if event.note >= 0 and event.before[HINT_RUNG] >= 0]
+    assert repeated and all(event.odds == ((event.note, 1.0),) for event in repeated)
+
+
+def test_what_a_dislike_has_cut_is_decided_anew_also_if_a_like_follows_at_once():
+    later = Later()
+    p = Performance(Settings(role="solo", tempo=120.0, seed=5), learner=later)
+    p.advance(p.transport.ns_at(2 * BAR + 1))
+    p.rate(p.now_ns, -1.0)  # the learner is busy: nothing is decided yet
+    beat = p.part.next_beat(p.now_ns)
+    assert not any(event.tick >= beat for event in p.line.events)
+    p.rate(p.now_ns, 1.0)
+    while later.jobs:
+        job = later.jobs.pop(0)
+        p.adopt(p.now_ns, job.number, job.run())
+    assert any(event.tick >= beat for event in p.line.events)
