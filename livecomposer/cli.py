@@ -14,7 +14,7 @@ from typing import Any
 from livecomposer.errors import LivecomposerError
 from livecomposer.settings import Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste")
+BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "learn")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", metavar="PNG", help="taste: the learning curves as a picture")
     bench.add_argument("--seeds", type=int, metavar="N", help="taste: lessons of each kind with each listener")
     bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
+    bench.add_argument("--env", metavar="NAME", help="learn: a Gymnasium environment (default: CartPole-v1)")
+    bench.add_argument("--agent", metavar="NAME", help="learn: which agent (default: ppo)")
+    bench.add_argument("--steps", type=int, metavar="N", help="learn: steps of the environment (default: 100000)")
+    bench.add_argument("--seed", type=int, metavar="N", help="learn: same seed, same result (default: 1)")
+    bench.add_argument("--hyper", action="append", metavar="NAME=VALUE", help="learn: a hyper-parameter of the agent")
     return parser
 
 

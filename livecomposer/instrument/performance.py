@@ -603,7 +603,7 @@ class Performance:
             self._late_from = -1
 
     def _record_decision(self, head: int, choice: Choice, number: int, stamps: tuple[int, int, int]) -> None:
-        value = choice.liking + self.learning.agents[head].value(choice.state, choice.action)
+        value = choice.liking + self.learning.agents[head].value(choice)
         self.recorder.decision(head, choice.late, choice.action, number, stamps, value, choice.prior)
 
     def _record_beat(self, at: int, tick: int) -> None:
