@@ -21,14 +21,14 @@ DECAY, TINY = 0.99, 1e-5  # of RMSprop
 class A2CSettings:
     """Hyper-parameters of A2C."""
 
-    alpha: float = 7e-4  # step size of RMSprop, at first; falls to 0 over the training
+    alpha: float = 5e-4  # step size of RMSprop, at first; falls to 0 over the training
     gamma: float = 0.99  # discount
-    lambda_: float = 1.0  # of GAE
+    lambda_: float = 0.95  # of GAE
     width: int = 64  # units of a hidden layer
     depth: int = 2  # hidden layers
     gain: float = 1.0  # size of the last layer's first weights (0: it says nothing at first)
-    lanes: int = 8  # environments side by side
-    horizon: int = 5  # steps in each before an update
+    lanes: int = 4  # environments side by side
+    horizon: int = 32  # steps in each before an update
     value_cost: float = 0.5  # weight of the critic's squared error
     entropy_gain: float = 0.0  # weight of the bonus for staying near the prior
     longest: float = 0.5  # the gradient's length is at most this

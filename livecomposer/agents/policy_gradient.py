@@ -173,7 +173,8 @@ def policy_loss(
             ratio = np.exp(log_prob - targets[i, LOG_PROB])
             bounded = min(max(ratio, 1.0 - clip), 1.0 + clip)
             report[POLICY] -= min(ratio * advantage, bounded * advantage)
-            pull = -advantage * ratio if ratio * advantage <= bounded * advantage else 0.0
+            gone = ratio > 1.0 + clip if advantage > 0.0 else ratio < 1.0 - clip
+            pull = 0.0 if gone else -advantage * ratio
         else:
             report[POLICY] -= advantage * log_prob
             pull = -advantage
