@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from livecomposer.errors import LivecomposerError
-from livecomposer.settings import Settings, collect, flag_of, user_dir
+from livecomposer.settings import ROLES, Settings, collect, flag_of, user_dir
 
 BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "learn")
 
@@ -73,6 +73,10 @@ def _run(args: argparse.Namespace) -> int:
         from livecomposer.desk.wiring import prepare_cache
 
         prepare_cache()
+        if args.agent:
+            from livecomposer.practice_agents import practice_agent_command
+
+            return practice_agent_command(args)
         from livecomposer.practice import practice_command
 
         return practice_command(args)
@@ -114,10 +118,14 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--json", action="store_true", help="for programs")
     _add_tastes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
-    practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")
+    practice.add_argument("--agent", help="an agent that learns by a taste and the rules (default: the prior itself)")
+    practice.add_argument("--taste", metavar="NAME", help="with --agent: whose liking is the reward beside the rules")
+    practice.add_argument("--role", choices=ROLES, help="with --agent: what is practised (default: all four)")
+    practice.add_argument("--seeds", type=int, default=1, metavar="N", help="with --agent: try several, keep the best")
+    practice.add_argument("--steps", type=int, help="events to train for (default: 20000000; with --agent 1000000)")
     practice.add_argument("--minutes", type=float, default=0.0, help="end after so many minutes (0: no limit)")
     practice.add_argument("--seed", type=int, default=1, help="same seed, same steps: same prior (default: 1)")
-    practice.add_argument("--out", default="prior.npz", help="where to write it (default: prior.npz)")
+    practice.add_argument("--out", help="where to write it (default: prior.npz, or the agent's name)")
     practice.add_argument("--rules", help="a TOML file with weights of the rules")
     practice.add_argument("--resume", action="store_true", help="go on from what --out holds")
     practice.add_argument("--plot", metavar="PNG", help="the learning curve as a picture")

@@ -78,6 +78,7 @@ class Settings:
     agent: str = _setting("dyna-q", "how it learns", choices=AGENTS)
     policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
     prior: str = _setting("shipped", "what it knows before you rate: shipped, none, or a model file of practice")
+    model: str = _setting("", "begin with what an agent has learnt in practice (its file)")
     theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)
     explore: bool = _setting(True, "try what is not known to be liked (dyna-q; else it plays what is likeliest)")
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)

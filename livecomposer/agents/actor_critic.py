@@ -98,6 +98,11 @@ class Worker:
         self._squares = np.zeros_like(self._shared) if squares is None else squares
         self.actor.params[:] = self._shared
 
+    @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide."""
+        return self.actor.policy_params
+
     def learn(self, rows: Rows, share: float = 0.0) -> dict[str, float]:
         """See ``Trainer.learn``: one step along the gradient; then the weights of all are acted with."""
         hyper, actor = self.hyper, self.actor
@@ -148,6 +153,11 @@ class A3C:
         self.act, self.decide, self.value = (getattr(self._workers[0], name) for name in ("act", "decide", "value"))
 
     @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide."""
+        return self._workers[0].policy_params
+
+    @property
     def updates(self) -> int:
         """Steps of the optimiser so far."""
         return sum(worker.updates for worker in self._workers)
@@ -189,6 +199,11 @@ class PPO:
         self._moments = np.zeros((2, self.actor.params.size), dtype=np.float32)
         self._updates = np.zeros(1, dtype=np.int64)
         self._rng = new_rng(seed, 0x990)
+
+    @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide."""
+        return self.actor.policy_params
 
     @property
     def updates(self) -> int:

@@ -79,6 +79,11 @@ class DQN:
         self._none = np.zeros(n_actions)
 
     @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide."""
+        return self.params
+
+    @property
     def updates(self) -> int:
         """Steps of the optimiser so far."""
         return int(self._counts[1])

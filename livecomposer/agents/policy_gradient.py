@@ -52,6 +52,11 @@ class Actor:
         self._units = np.zeros(self.policy.n_units, dtype=np.float32)
         self._none = np.zeros(n_actions)
 
+    @property
+    def policy_params(self) -> np.ndarray:
+        """The policy network's parameters."""
+        return self.params[: self.policy.n_params]
+
     def act(self, features: np.ndarray, mask: np.ndarray, greedy: bool = False) -> int:
         """See ``Trainer.act``."""
         return self.decide(features, mask, self._none, self.rng, GREEDY if greedy else 1.0)
@@ -68,7 +73,7 @@ class Actor:
     def value(self, features: np.ndarray, action: int) -> float:
         """See ``Trainer.value``: the logit that the network adds."""
         shape = self.policy
-        forward(self.params[: shape.n_params], features, self._units, shape.width, shape.depth)
+        forward(self.policy_params, features, self._units, shape.width, shape.depth)
         return float(self._units[shape.depth * shape.width + action])
 
     def targets(self, rows: Rows, gamma: float, lambda_: float) -> np.ndarray:
@@ -236,6 +241,11 @@ class Reinforce:
         self.bad = 0
         self._moments = np.zeros((2, self.actor.params.size), dtype=np.float32)
         self._updates = np.zeros(1, dtype=np.int64)
+
+    @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide."""
+        return self.actor.policy_params
 
     @property
     def updates(self) -> int:

@@ -31,7 +31,8 @@ class Entry(NamedTuple):
 
 _IN_ENV = {"policy": "epsilon-greedy", "gamma": 0.99, "alpha": 0.5, "alpha_end": 0.01, "epsilon": 0.3,
            "epsilon_end": 0.01}  # fmt: skip
-_BESIDE = {"width": 32, "depth": 2, "gain": 0.0, "gamma": 0.3}
+_BESIDE = {"width": 32, "depth": 2, "gain": 0.0, "gamma": 0.6}
+_PULL = {"normalise": False, "entropy_gain": 1.0 / 18.0}  # a nat away from the prior costs as much as ``dyna_q`` has it
 
 
 def _table(playing: dict[str, Any], **always: Any) -> Entry:
@@ -45,13 +46,16 @@ ENTRIES: dict[str, Entry] = {
     "q-lambda": _table({"lambda_": 0.8}, method="q", lambda_=0.8),
     "sarsa-lambda": _table({"lambda_": 0.8}, method="sarsa", lambda_=0.8),
     "dqn": Entry("dqn", "DQN", "DQNSettings", {}, {}, _BESIDE | {
-        "alpha": 1e-3, "memory": 4096, "begin": 1, "updates": 32, "batch": 32, "target_every": 64}),
+        "alpha": 1e-3, "memory": 4096, "begin": 1, "updates": 32, "batch": 32, "target_every": 64,
+        "unit": 1.0 / 18.0}),
     "reinforce": Entry("policy_gradient", "Reinforce", "ReinforceSettings", {}, {}, _BESIDE | {
-        "alpha": 1e-2, "normalise": False, "value_steps": 2}),
-    "a2c": Entry("actor_critic", "Worker", "A2CSettings", {}, {}, _BESIDE | {"alpha": 1e-2}),
-    "a3c": Entry("actor_critic", "A3C", "A3CSettings", {}, {}, _BESIDE | {"alpha": 1e-2, "workers": 1}),
+        "alpha": 1e-2, "value_steps": 2} | _PULL),
+    "a2c": Entry("actor_critic", "Worker", "A2CSettings", {}, {}, _BESIDE | {
+        "alpha": 4e-3, "entropy_gain": 1.0 / 18.0}),
+    "a3c": Entry("actor_critic", "A3C", "A3CSettings", {}, {}, _BESIDE | {
+        "alpha": 4e-3, "workers": 1, "entropy_gain": 1.0 / 18.0}),
     "ppo": Entry("actor_critic", "PPO", "PPOSettings", {}, {}, _BESIDE | {
-        "alpha": 3e-3, "normalise": False, "epochs": 4}),
+        "alpha": 3e-3, "epochs": 4} | _PULL),
 }  # fmt: skip
 TABULAR = tuple(name for name, entry in ENTRIES.items() if entry.module == "tabular")
 NETWORKS = tuple(name for name in ENTRIES if name not in TABULAR)

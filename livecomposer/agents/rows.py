@@ -8,6 +8,8 @@ from numba import njit
 
 from livecomposer.agents.network import both
 
+LARGEST = 1e9  # of a feature or reward: the square of more is soon beyond float32
+
 
 class Rows:
     """Rows in order of time, in one or more lanes (environments) behind one another.
@@ -69,12 +71,13 @@ class Rows:
 
 @njit(both("int64(real[:,::1], real[::1], uint8[::1])"), cache=True, nogil=True)
 def set_aside(features, reward, ghost):
-    """Make rows with a feature or reward that is not finite ghosts without features; returns how many there were."""
+    """Make rows with a feature or reward that is no finite number, or beyond ``LARGEST``, ghosts without features;
+    returns how many there were."""
     n = 0
     for i in range(reward.shape[0]):
-        sound = np.isfinite(reward[i])
+        sound = abs(reward[i]) <= LARGEST
         for k in range(features.shape[1]):
-            sound = sound and np.isfinite(features[i, k])
+            sound = sound and abs(features[i, k]) <= LARGEST
         if not sound:
             n += 1
             ghost[i] = 1

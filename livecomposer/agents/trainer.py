@@ -22,6 +22,10 @@ class Trainer(Protocol):
     updates: int  # steps of the optimiser so far
     bad: int  # rows set aside because something in them was no finite number
 
+    @property
+    def policy_params(self) -> np.ndarray:
+        """The parameters that decide, float32[n], live."""
+
     def act(self, features: np.ndarray, mask: np.ndarray, greedy: bool = False) -> int:
         """An action with mask 1 (-1: there is none)."""
 

@@ -34,7 +34,7 @@ from livecomposer.instrument.plan import Line, Planned
 from livecomposer.instrument.records import ANSWERS, BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, SOURCES, Recorder
 from livecomposer.instrument.ring import RingWriter
 from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
-from livecomposer.instrument.snapshot import pack_agents, unpack_agents
+from livecomposer.instrument.snapshot import load_model, pack_agents, unpack_agents
 from livecomposer.instrument.voices import METRONOME, Voices
 from livecomposer.midi.controls import ControlMap
 from livecomposer.midi.messages import ACTIVE_SENSING, CC_VOLUME, CONTROL_CHANGE, PROGRAM_CHANGE
@@ -108,6 +108,8 @@ class Performance:
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
         delay = Delay.of(settings.delay, settings.delay_spread)
         self.learning = Learning(agents, self.recorder, learner, settings.held, taste, delay)
+        if settings.model:
+            load_model(settings.model, settings.agent, agents)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
         self.learning.explore(settings.adventure if settings.explore else 0.0)

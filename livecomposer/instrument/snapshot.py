@@ -8,12 +8,13 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from livecomposer.agents.model import pack, unpack
-from livecomposer.errors import TasteError
+from livecomposer.errors import SettingsError, TasteError
 
 _HEAD = struct.Struct("<QIII")  # number of the copy, its half, bytes, crc
 _HALVES_AT = 4096  # behind the header: number, and the JSON that names the arrays
@@ -65,6 +66,15 @@ def unpack_agents(data: bytes, agent: str, agents: Sequence[Stateful], where: st
         raise TasteError(f"{where} holds numbers that are not finite; it has not been used or changed")
     for a in agents:
         a.load({name: arrays[f"{a.spec.name}.{name}"] for name in a.state()})
+
+
+def load_model(path: str, agent: str, agents: Sequence[Stateful]) -> None:
+    """Load a file of ``practice --agent``. Raises SettingsError if it cannot be read, TasteError if it is another's."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"model = {path!r} cannot be read ({error.strerror}); practise first") from None
+    unpack_agents(data, agent, agents, f"model {path!r}")
 
 
 class SharedSnapshot:
