@@ -1,7 +1,7 @@
 """The commands: arguments in, exit code out, and every error that a person can mend as one sentence.
 
-``livecomposer play|ports|doctor|learn|calibrate|tastes|practice|bench``; each command's work is in its own module,
-imported when it is chosen.
+``livecomposer play|ports|doctor|learn|calibrate|tastes|takes|export|replay|practice|bench``; each command's work is in
+its own module, imported when it is chosen.
 """
 
 import argparse
@@ -11,10 +11,23 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from livecomposer.errors import LivecomposerError
+from livecomposer.errors import LivecomposerError, SettingsError, TasteError
 from livecomposer.settings import ROLES, Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "learn")
+BENCHES = (
+    "latency",
+    "jitter",
+    "guard",
+    "decide",
+    "listener",
+    "music",
+    "score",
+    "taste",
+    "kill",
+    "studio",
+    "learn",
+    "speed",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
         from livecomposer.desk.teach import learn_command
 
         refuse_wedged(args.api or "")
-        return learn_command(args.midi_in or "", args.api or "", args.name or "")
+        return learn_command(args.midi_in or "", args.api or "", args.name or "", args.tastes)
     if args.command == "calibrate":
         from livecomposer.desk.calibrate import calibrate_command
 
@@ -69,6 +82,16 @@ def _run(args: argparse.Namespace) -> int:
 
         prepare_cache()
         return tastes_command(args)
+    if args.command in ("takes", "export", "replay"):
+        from livecomposer.desk import takes
+        from livecomposer.desk.wiring import prepare_cache
+
+        if args.command == "takes":
+            return takes.takes_command(args)
+        if args.command == "export":
+            return takes.export_command(args)
+        prepare_cache()
+        return takes.replay_command(args)
     if args.command == "practice":
         from livecomposer.desk.wiring import prepare_cache
 
@@ -76,13 +99,27 @@ def _run(args: argparse.Namespace) -> int:
         if args.agent:
             from livecomposer.practice_agents import practice_agent_command
 
-            return practice_agent_command(args)
+            return practice_agent_command(args, _liked)
         from livecomposer.practice import practice_command
 
         return practice_command(args)
     from livecomposer import bench
 
     return bench.run(args)
+
+
+def _liked(name: str) -> Any:
+    """What a taste, by its name or file, finds each feature worth, float64[N_FEATURES]."""
+    from livecomposer.desk.files import taste_path
+    from livecomposer.desk.tastes import read, understand
+
+    path = Path(name) if name.endswith(".npz") else taste_path(user_dir(), name)
+    if not path.exists():
+        raise SettingsError(f'taste = "{name}": there is no {path}; play and rate first, or leave --taste out')
+    known = understand(read(path), str(path))
+    if known.taste is None:
+        raise TasteError(f"{path} was learnt by agent {known.agent!r}, which keeps no taste to practise by")
+    return known.taste.mean.copy()
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -110,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     learn.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
     learn.add_argument("--name", help="name of the profile (default: the port's)")
+    learn.add_argument("--tastes", action="store_true", help="which program changes choose a taste, and nothing else")
     calibrate = commands.add_parser("calibrate", help="measure how late you press, in half a minute")
     calibrate.add_argument("--in", dest="midi_in", metavar="REGEX", help="MIDI input whose name matches this regex")
     calibrate.add_argument("--out", dest="midi_out", metavar="REGEX", help="MIDI output whose name matches this regex")
@@ -117,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--sound", choices=("auto", "on", "off"), help="built-in sound")
     calibrate.add_argument("--json", action="store_true", help="for programs")
     _add_tastes(commands)
+    _add_takes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
     practice.add_argument("--agent", help="an agent that learns by a taste and the rules (default: the prior itself)")
     practice.add_argument("--taste", metavar="NAME", help="with --agent: whose liking is the reward beside the rules")
@@ -175,6 +214,31 @@ def _add_tastes(commands: Any) -> None:
     taken.add_argument("file")
     taken.add_argument("name", nargs="?", help="what to call it (default: the file's name)")
     taken.add_argument("--replace", action="store_true", help="set aside a taste of that name")
+
+
+def _add_takes(commands: Any) -> None:
+    """``takes``, ``export`` and ``replay``."""
+    takes = commands.add_parser("takes", help="what has been recorded: list, rename, star, delete, undo")
+    takes.add_argument("--json", action="store_true", help="for programs")
+    whats = takes.add_subparsers(dest="what", metavar="what")
+    listing = whats.add_parser("list", help="every take: length, notes, ratings, mean liking")
+    listing.add_argument("--json", default=argparse.SUPPRESS, action="store_true", help="for programs")
+    rename = whats.add_parser("rename", help="call it otherwise")
+    rename.add_argument("take", type=int)
+    rename.add_argument("name")
+    for what, text in (("star", "mark it"), ("unstar", "not any more"), ("delete", "put it away for 30 days")):
+        whats.add_parser(what, help=text).add_argument("take", type=int)
+    whats.add_parser("undo", help="bring back the take that was deleted last")
+    export = commands.add_parser("export", help="write a take as .mid, .wav or .csv")
+    export.add_argument("take", type=int, help="its number in `livecomposer takes`")
+    for kind, text in (("mid", "MIDI file (default)"), ("wav", "what sounded"), ("csv", "every event as a table")):
+        export.add_argument(f"--{kind}", nargs="?", const="", metavar="FILE", help=text)
+    replay = commands.add_parser("replay", help="play a take again, or verify it")
+    replay.add_argument("take", type=int, help="its number in `livecomposer takes`")
+    replay.add_argument("--out", dest="midi_out", metavar="REGEX", help="play it on this MIDI output")
+    replay.add_argument("--api", choices=("jack", "alsa", "coremidi", "winmm"))
+    replay.add_argument("--verify", action="store_true", help="does the instrument play the same bytes from its log?")
+    replay.add_argument("--json", action="store_true", help="with --verify: for programs")
 
 
 def _add(parser: argparse.ArgumentParser, spec: Any) -> None:

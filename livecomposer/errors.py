@@ -9,6 +9,7 @@
      │    ├── PortNotFound               nothing, or more than one thing, matches
      │    └── PortLost                   it was there and has gone
      ├── TasteError (ValueError)         a taste or model file that cannot be used
+     │    └── ForeignTaste               a whole one, but of another agent, layout or version
      └── StoreError                      a file or folder that cannot be read or written
 
 ``cli`` turns each of them into one sentence on stderr and exit code 2.
@@ -41,6 +42,10 @@ class PortLost(PortError):
 
 class TasteError(LivecomposerError, ValueError):
     """A taste or model file is damaged, foreign or from a newer version."""
+
+
+class ForeignTaste(TasteError):
+    """A taste or model file is whole, but another agent, layout or version has written it."""
 
 
 class StoreError(LivecomposerError):

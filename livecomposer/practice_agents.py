@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -25,7 +26,7 @@ from livecomposer.agents.kernels import td_sweep
 from livecomposer.agents.model import pack, unpack
 from livecomposer.agents.prior import load_prior
 from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents
-from livecomposer.errors import SettingsError, TasteError
+from livecomposer.errors import SettingsError
 from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
 from livecomposer.music.context import ROLES
 from livecomposer.music.rules import load_weights
@@ -136,11 +137,14 @@ def _learn(agent: str, heads: list[Any], music: Imagined, share: float, head: in
     return {}
 
 
-def practice_agent_command(args: Namespace) -> int:
-    """Returns 0. Raises SettingsError on what cannot be, TasteError for a file that cannot be used."""
+def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) -> int:
+    """Returns 0; ``liked(name)`` is what a taste finds each feature worth.
+
+    Raises SettingsError on what cannot be, TasteError for a file that cannot be used.
+    """
     if args.agent not in ENTRIES:
         hyper_of(args.agent)  # says which is nearest
-    wanted = _wanted(args)
+    wanted = _wanted(args, liked(args.taste) if args.taste else np.zeros(N_FEATURES))
     out = Path(args.out or f"{args.agent}.npz")
     for name, path in (("out", out), ("plot", Path(args.plot or out))):
         if not path.parent.is_dir():
@@ -177,7 +181,7 @@ def practice_agent_command(args: Namespace) -> int:
     return 0
 
 
-def _wanted(args: Namespace) -> Wanted:
+def _wanted(args: Namespace, liked: np.ndarray) -> Wanted:
     if (args.steps is not None and args.steps <= 0) or args.minutes < 0 or args.seeds < 1:
         raise SettingsError("practice needs --steps and --seeds of at least 1 (and --minutes of 0 or more)")
     if args.seed < 0:
@@ -189,26 +193,10 @@ def _wanted(args: Namespace) -> Wanted:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"rules = {args.rules!r} cannot be read ({error})") from None
     steps = args.steps or (1 << 40 if args.minutes else 1_000_000)
-    liked = _taste(args.taste) if args.taste else np.zeros(N_FEATURES)
     return Wanted(
         args.agent, liked, args.role or "", steps, 60.0 * args.minutes, args.seed,
         load_weights(text, args.rules or "rules"), "shipped", None,
     )  # fmt: skip
-
-
-def _taste(name: str) -> np.ndarray:
-    """What a taste, by its name or file, finds each feature worth."""
-    from livecomposer.desk.files import taste_path
-    from livecomposer.desk.tastes import read, understand
-    from livecomposer.settings import user_dir
-
-    path = Path(name) if name.endswith(".npz") else taste_path(user_dir(), name)
-    if not path.exists():
-        raise SettingsError(f'taste = "{name}": there is no {path}; play and rate first, or leave --taste out')
-    known = understand(read(path), str(path))
-    if known.taste is None:
-        raise TasteError(f"{path} was learnt by agent {known.agent!r}, which keeps no taste to practise by")
-    return known.taste.mean.copy()
 
 
 class _Progress:

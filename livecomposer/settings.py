@@ -85,6 +85,7 @@ class Settings:
     delay: float = _setting(0.8, "how late you press a rating, s (calibrate measures it)", low=0.2, high=1.6)
     delay_spread: float = _setting(0.358, "and how much that varies, s", low=0.05, high=1.0)
     held: bool = _setting(False, "start HELD: play without learning")
+    stage: bool = _setting(False, "on stage: start HELD, and say so")
     seed: int = _setting(-1, "random seed (-1: a new one each time)", low=-1, high=2**31 - 1)
     taste: str = _setting("mine", "name under which what it learns is kept")
     # real time
@@ -100,6 +101,9 @@ class Settings:
     seconds: float = _setting(0.0, "end by itself after this many seconds (0: never)", low=0.0, high=86400.0)
     render: str = _setting("", "write what sounded to this WAV file at the end")
     export: str = _setting("", "write both parts to this MIDI file at the end")
+    save_minutes: float = _setting(5.0, "how much the key c saves as a MIDI file", low=0.1, high=600.0)
+    page: bool = _setting(True, "a page in the browser, at the address printed at the start")
+    page_port: int = _setting(0, "port of the page on this machine (0: any that is free)", low=0, high=65535)
     plain: bool = _setting(False, "plain log lines instead of a status line")
 
     def __post_init__(self) -> None:

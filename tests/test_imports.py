@@ -26,7 +26,7 @@ FORBIDDEN = {
     "studio": ("synth", "desk"),
 }
 # all that a folder may take from the instrument
-FROM_INSTRUMENT = {"studio": ("ring", "records"), "synth": ("ring", "records")}
+FROM_INSTRUMENT = {"studio": ("ring", "records", "inbox"), "synth": ("ring", "records")}
 IMPURE = ("time", "secrets", "socket", "threading", "multiprocessing", "datetime", "rtmidi", "os")
 PURE = ("music", "agents", "ratings")
 WITHOUT_NUMBA = [name for name in MODULES if name.split(".")[1:2] in (["desk"], ["synth"], ["studio"], ["cli"])]

@@ -3,11 +3,17 @@
 import os
 import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from livecomposer import Performance, Settings
+from livecomposer.agents.model import unpack
+from livecomposer.bench.kill import Typed
+from livecomposer.desk.files import save_taste, taste_files, taste_path
 from livecomposer.midi.files import read_performance
 
 NOWHERE = "livecomposer-test-no-such-server"
@@ -94,3 +100,49 @@ def test_a_home_that_cannot_be_written_still_plays_and_says_so(tmp_path: Path) -
     assert "Traceback" not in done.stdout + done.stderr
     assert done.returncode in (0, 2)
     assert (done.returncode == 0) or str(blocked) in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal there")
+def test_tastes_change_while_it_plays_and_each_keeps_its_own(tmp_path: Path) -> None:
+    """Keys typed into a real run: a like, the start again and back, the next taste, a dislike, and the first again."""
+    home = tmp_path
+    for name, seed in (("ann", 1), ("mine", 2)):
+        p = Performance(Settings(role="solo", seed=seed))
+        p.rate(5_000_000_000, 0.5)
+        save_taste(taste_path(home, name), p.snapshot())
+    with Typed(home, "mine", 5) as play:
+
+        def says(key: bytes, words: str) -> None:
+            heard = sum(words in line for line in play.lines)
+            play.press(key)
+            play.wait(lambda: sum(words in line for line in play.lines) > heard, 20.0, words)
+
+        play.wait(lambda: play.instruments, 90.0, "Ready")
+        assert 'Taste: "mine" (1 rating).' in play.lines
+        time.sleep(2.0)
+        says(b"\x1b[A", "Rate what")
+        says(b"r", "Back to the taste as it was")
+        says(b"\x7f", "There is no rating to take back.")
+        says(b"r", "again what it had become")
+        says(b"v", 'Taste: "ann" (1 rating).')
+        assert ratings(home) == {"ann": [0.5], "mine": [0.5, 1.0]}
+        says(b"\x7f", "There is no rating to take back.")
+        time.sleep(0.5)
+        play.press(b"\x1b[B")
+        says(b"v", 'Taste: "mine" (2 ratings).')
+        assert ratings(home) == {"ann": [0.5, -1.0], "mine": [0.5, 1.0]}
+        play.press(b"\x1b[D")
+        time.sleep(0.2)
+        play.desk.terminate()
+        assert play.desk.wait(20) == 0
+    assert ratings(home) == {"ann": [0.5, -1.0], "mine": [0.5, 1.0, -0.5]}
+    assert sorted(os.listdir(home / "tastes")) == ["ann.npz", "mine.npz"]
+
+
+def ratings(home: Path) -> dict[str, list[float]]:
+    """By taste, what its file holds."""
+    found = {}
+    for path in taste_files(home):
+        arrays, _ = unpack((home / "tastes" / path.name).read_bytes())
+        found[path.stem] = arrays["taste.y"][: arrays["taste.n"][0]].tolist()
+    return found

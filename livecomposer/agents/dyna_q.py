@@ -8,12 +8,13 @@ action's value is what the taste says of it here and now, to which planning in t
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from livecomposer.agents.kernels import new_rng, plan_sweeps, softmax_decide
 from livecomposer.agents.prior import Model
-from livecomposer.agents.protocol import CAPACITY, Choice, Steps
+from livecomposer.agents.protocol import CAPACITY, Steps
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import FIRST_OF, N_OF
 from livecomposer.ratings.taste import Taste
@@ -48,17 +49,17 @@ class DynaQAgent:
         self._of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
         self._model = model
         self._values = np.zeros(spec.n_states)
-        self._unit = 1.0 / hyper.beta  # what a nat is worth in ratings
+        self.nat = 1.0 / hyper.beta  # what a nat is worth in ratings
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
-        return softmax_decide(self.future, state, mask, prior, liking, self._unit, self._unit, self.rng)
+        return softmax_decide(self.future, state, mask, prior, liking, self.nat, self.nat, self.rng)
 
-    def value(self, choice: Choice) -> float:
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
         """What comes of the choice (what the taste says of it here stands in ``Choice.liking``)."""
-        return float(self.future[choice.state, choice.action])
+        return float(self.future[state, action])
 
     def explore(self, adventure: float) -> None:
         """Nothing of its own: the taste explores."""
@@ -94,3 +95,11 @@ class DynaQAgent:
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Nothing to load."""
+
+    def keep(self) -> Any:
+        """The plan in use."""
+        return self.future, self._values  # replaced by each job, never written in place
+
+    def restore(self, kept: Any) -> None:
+        """That plan again."""
+        self.future, self._values = kept

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from livecomposer.errors import TasteError
+from livecomposer.errors import ForeignTaste, TasteError
 
 VERSION = 1
 # what zipfile, zlib, json and numpy raise on bytes that are not what they seem
@@ -31,7 +31,7 @@ def pack(arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> bytes:
 
 
 def unpack(data: bytes, where: str = "the snapshot") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and meta of a model file. Raises TasteError if it is damaged or from a newer version."""
+    """Arrays and meta of a model file. Raises TasteError if it is damaged, ForeignTaste if from a newer version."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -40,5 +40,5 @@ def unpack(data: bytes, where: str = "the snapshot") -> tuple[dict[str, np.ndarr
     except _DAMAGE as error:
         raise TasteError(f"{where} is damaged ({type(error).__name__}); it has not been used or changed") from None
     if version > VERSION:
-        raise TasteError(f"{where} was written by a newer livecomposer (version {version}); update to use it")
+        raise ForeignTaste(f"{where} was written by a newer livecomposer (version {version}); update to use it")
     return arrays, meta

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from livecomposer.agents.kernels import new_rng
-from livecomposer.agents.protocol import Choice, Steps
+from livecomposer.agents.protocol import Steps
 from livecomposer.agents.registry import make_trainer
 from livecomposer.agents.rows import Rows
 from livecomposer.agents.trainer import Trainer
@@ -44,6 +44,7 @@ class NetworkAgent:
         )
         self._base = _copy(self.trainer)
         self._heat = 1.0
+        self.nat = float(getattr(hyper, "unit", 1.0))
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
@@ -51,9 +52,9 @@ class NetworkAgent:
         """An action with mask 1, or -1 if there is none."""
         return self.trainer.decide(features, mask, prior, self.rng, self._heat)
 
-    def value(self, choice: Choice) -> float:
-        """What the network says of the choice."""
-        return self.trainer.value(choice.features, choice.action)
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
+        """What the network says of an action."""
+        return self.trainer.value(features, action)
 
     def explore(self, adventure: float) -> None:
         """Scale the temperature by 1/8 (0) to 8 (1)."""
@@ -97,6 +98,14 @@ class NetworkAgent:
         """Go on from such a state; it is also what undo goes back to."""
         self.trainer.load(state)
         self._base = _copy(self.trainer)
+
+    def keep(self) -> dict[str, np.ndarray]:
+        """What it stands on, as ``load`` takes it."""
+        return _copy(self.trainer)
+
+    def restore(self, kept: dict[str, np.ndarray]) -> None:
+        """Stand there again."""
+        self.load(kept)
 
 
 def _copy(trainer: Trainer) -> dict[str, np.ndarray]:

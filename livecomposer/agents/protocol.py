@@ -112,6 +112,7 @@ class Agent(Protocol):
     spec: HeadSpec
     n_features: int  # how many features it reads: the head's, or 0 for none
     capacity: int  # how many of its steps are remembered
+    nat: float  # what a nat of the prior is worth, in what ``value`` and ``liking`` count
 
     def act(
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
@@ -119,8 +120,8 @@ class Agent(Protocol):
         """Choose an action with mask 1; ``prior`` float64[n_actions] is what is known of each before any rating, as
         logits, and ``liking`` the same of what the taste says, in ratings. Hot: microseconds, no allocation."""
 
-    def value(self, choice: Choice) -> float:
-        """What it thinks the choice is worth beside ``Choice.liking``, in rewards (for the record; slack)."""
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
+        """What it thinks an action is worth beside ``Choice.liking``, in rewards (for the record; slack)."""
 
     def explore(self, adventure: float) -> None:
         """Set how much it explores, 0 to 1."""
@@ -142,3 +143,9 @@ class Agent(Protocol):
 
     def load(self, state: dict[str, np.ndarray]) -> None:
         """Go on from ``state()`` of an agent of the same shape."""
+
+    def keep(self) -> Any:
+        """All that it stands on, to come back to; nothing that follows changes it."""
+
+    def restore(self, kept: Any) -> None:
+        """Stand again where ``keep()`` was called, here or in another of the same shape; cheap."""

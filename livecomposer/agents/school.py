@@ -17,7 +17,9 @@ from livecomposer.errors import SettingsError
 
 SCREEN = 20  # greedy episodes of an evaluation while training
 FINAL = 100  # episodes by which the best weights are judged, and a task counts as solved
-EVALUATIONS = 40  # in a training
+EVALUATIONS = 40  # in a training, and
+EVERY = 1000  # steps at least between two of them
+LONGEST = 2000  # steps of an evaluated episode: some environments never end one that goes in circles
 ANNEAL = 256  # steps between two settings of a table's step size and chance
 ROOM = 2048  # rows of a lane where whole episodes are wanted
 
@@ -102,7 +104,7 @@ class Judge:
         self._env = env(1_000_003)
         self._twin, self._act = twin, act
         self._goal = self._env.env.spec.reward_threshold if self._env.env.spec else None
-        self._every = max(1, steps // EVALUATIONS)
+        self._every = min(steps, max(EVERY, steps // EVALUATIONS))
         self._next = self._every
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, np.ndarray] = {}
@@ -132,11 +134,11 @@ class Judge:
         env, total = self._env, 0.0
         for _ in range(episodes):
             env.reset()
-            over = False
-            while not over:
+            for _ in range(LONGEST):
                 reward, terminated, truncated = env.step(self._act(env))
                 total += reward
-                over = terminated or truncated
+                if terminated or truncated:
+                    break
         return total / episodes
 
     def report(self) -> Report:

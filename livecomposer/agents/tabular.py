@@ -7,11 +7,12 @@ only on the rows: undoing a rating is exact). ``Learner`` is the same table in a
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from livecomposer.agents.kernels import METHODS, epsilon_greedy_decide, new_rng, softmax_decide, td_sweep, td_update
-from livecomposer.agents.protocol import CAPACITY, Choice, Steps
+from livecomposer.agents.protocol import CAPACITY, Steps
 from livecomposer.music.actions import HeadSpec
 
 COLDEST = 1e-9  # temperature of a softmax that has annealed to nothing
@@ -75,7 +76,7 @@ class TableAgent:
         self.base = self.table.q.copy()
         self.rng = new_rng(seed, *spec.name.encode())
         self._decide = softmax_decide if hyper.policy == "softmax" else epsilon_greedy_decide
-        self._unit = hyper.temperature
+        self.nat = hyper.temperature
         self._heat = 0.0
         self.explore(0.5)
 
@@ -88,11 +89,11 @@ class TableAgent:
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """An action with mask 1, or -1 if there is none."""
-        return self._decide(self.table.q, state, mask, prior, liking, self._unit, self._heat, self.rng)
+        return self._decide(self.table.q, state, mask, prior, liking, self.nat, self._heat, self.rng)
 
-    def value(self, choice: Choice) -> float:
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
         """Q(s, a)."""
-        return float(self.table.q[choice.state, choice.action])
+        return float(self.table.q[state, action])
 
     def explore(self, adventure: float) -> None:
         """Scale temperature by 1/8 (0) to 8 (1), or ε from 0 to twice its setting."""
@@ -148,6 +149,14 @@ class TableAgent:
         """Start from a table of the same shape; it is also what undo goes back to."""
         self.base = np.ascontiguousarray(state["q"], dtype=np.float64).copy()
         self.table.q = self.base.copy()
+
+    def keep(self) -> Any:
+        """The table, as ``load`` takes it."""
+        return {"q": self.table.q.copy()}
+
+    def restore(self, kept: Any) -> None:
+        """Start from that table."""
+        self.load(kept)
 
 
 class Learner:

@@ -1,6 +1,6 @@
-"""A real ``livecomposer play`` in a process of its own, and ports that stand outside it, for the benches on JACK.
+"""A real ``livecomposer play`` in a process of its own, and ports that stand outside it.
 
-Called by ``latency`` and ``guard``; Linux and macOS (JACK).
+Called by ``latency`` and ``guard`` (on JACK: Linux and macOS), and by ``studio``, which needs no ports.
 """
 
 import os
@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from livecomposer.errors import PortError
@@ -32,11 +33,14 @@ class Play:
         What it has said.
     """
 
-    def __init__(self, *args: str) -> None:
+    def __init__(self, *args: str, jack: bool = True) -> None:
         self.lines: list[str] = []
         self._home = tempfile.TemporaryDirectory(prefix="livecomposer-bench-")
-        command = [sys.executable, "-m", "livecomposer", "play", "--api", "jack", "--sound", "off", "--player", "none"]
+        ports = ["--api", "jack", "--player", "none"] if jack else []
+        command = [sys.executable, "-m", "livecomposer", "play", "--sound", "off", *ports]
         environ = {**os.environ, "LIVECOMPOSER_HOME": self._home.name}
+        if not jack:  # no port is looked for, and none is waited for
+            environ |= {"JACK_NO_START_SERVER": "1", "JACK_DEFAULT_SERVER": "livecomposer-nowhere"}
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
             [*command, "--plain", "--seconds", str(LIMIT_S), *args], text=True, env=environ,
@@ -57,6 +61,29 @@ class Play:
             self._process.wait(5)
         self._reader.join(2)
         self._home.cleanup()
+
+    @property
+    def home(self) -> Path:
+        """Its user folder."""
+        return Path(self._home.name)
+
+    @property
+    def pid(self) -> int:
+        """Its process: desk."""
+        return self._process.pid
+
+    @property
+    def page(self) -> str:
+        """The address of its page, "" until it has been said."""
+        return next((line.removeprefix("Page: ") for line in list(self.lines) if line.startswith("Page: ")), "")
+
+    def end(self) -> int:
+        """Let it end in order; its exit code."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        code = self._process.wait(30)
+        self._reader.join(5)
+        return code
 
     @property
     def ready(self) -> list[tuple[str, int]]:

@@ -59,6 +59,11 @@ class Loop:
         self._close()
 
     @property
+    def ring(self) -> str:
+        """The name of its ring."""
+        return self._memories.ring.name
+
+    @property
     def fifo(self) -> bool:
         """Whether its loop runs under SCHED_FIFO."""
         return any('"fifo": true' in text for text in self.said())

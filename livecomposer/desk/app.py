@@ -4,40 +4,55 @@
 """
 
 import json
+import os
+import secrets
 import signal
+import sys
+import threading
 import time
+import webbrowser
 from collections.abc import Callable
 from typing import Any
 
-from livecomposer.desk.crew import Instrument, Memories, Sound, render
-from livecomposer.desk.files import check_writable, load_taste, log_crash, save_taste, set_aside, taste_path
+from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, render
+from livecomposer.desk.files import check_writable, log_crash
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
-from livecomposer.desk.keeping import Kept
 from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
+from livecomposer.desk.shelf import Shelf
 from livecomposer.desk.wiring import Plan, choose
-from livecomposer.errors import LivecomposerError, StoreError
+from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
 from livecomposer.instrument.live import Wiring
-from livecomposer.instrument.records import BY_RELEASE, FLAG_CLICK, FLAG_HELD, FLAG_MUTED, NOTHING_REACHED
+from livecomposer.instrument.records import (
+    BROUGHT_BACK,
+    BY_RELEASE,
+    CHANGED,
+    FLAG_CLICK,
+    FLAG_HELD,
+    FLAG_MUTED,
+    NOTHING_REACHED,
+    SOURCES,
+)
 from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
-from livecomposer.midi.profiles import load_profiles
+from livecomposer.midi.profiles import load_profiles, match_profile
 from livecomposer.music.metre import parse_metre
 from livecomposer.music.player import VirtualPlayer
-from livecomposer.music.theory import SCALES, Key, parse_key
+from livecomposer.music.theory import key_names, parse_key
 from livecomposer.quiet import hush_libraries
 from livecomposer.settings import Settings, user_dir
+from livecomposer.studio.keeping import Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
-SAVE_S = 1.0
 READY_S = 120.0
+PEOPLE = (SOURCES.index("midi"), SOURCES.index("page"))  # who plays where an input comes from there
 
 
 def play(settings: Settings) -> int:
@@ -51,22 +66,22 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.screen = Screen(settings.plain)
-        self.state = State(key_names=_key_names(settings.first_key))
+        self.state = State(key_names=key_names(settings.first_key))
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
             self.screen.say(f"Warning: {problem}")
         self.plan: Plan = choose(settings, self.profiles)
-        self.taste = taste_path(home, settings.taste)
-        self.learnt, warning = load_taste(self.taste)
-        if warning:
-            self.screen.say(f"Warning: {warning}")
-        self.saving = True
+        self.instrument = Instrument()
+        self.shelf = Shelf(home, settings.taste, self.screen.say, self.instrument.tell)
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
-        self.instrument = Instrument()
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
+        self.studio = Studio(self.memories.ring, {
+            "run": secrets.token_hex(8), "folder": str(home), "port": settings.page_port,
+            "token": secrets.token_urlsafe(24) if settings.page else "",
+        })  # fmt: skip
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
         for path in (settings.export, settings.render):
@@ -85,17 +100,18 @@ class Desk:
         self.ready = False
         self.ending = False
         self.code = 0
-        self._saved = 0
-        self._next_save = 0.0
         self._next_watch = 0.0
         self._lister: ports.PortLister | None = None
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
+        self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
         self._key = parse_key(settings.first_key).label
         self._hinted = False
+        self._saves = 0
+        self._shown = False  # the page's address has been said
         self._long: list[Any] = []
 
     # ---- the run -------------------------------------------------------------------------------------------------
@@ -108,15 +124,17 @@ class Desk:
         hush_libraries()
         for line in self.plan.lines:
             self.screen.say(line)
+        if self.settings.stage:
+            self.screen.say("On stage: HELD, it plays without learning until you press Space.")
         if self.guard.problem:
             self.screen.say(f"Warning: {self.guard.problem}")
         begun = time.monotonic()
         try:
             if self.sound is not None:
                 self.sound.start()
-            self.instrument.start(self._wiring())
-            self.hands.connect(self.instrument.hands)
-            if self.plan.system is not None and (self.plan.midi_in or self.plan.midi_out):
+            self._start_instrument()
+            self.studio.start(self.instrument.page)
+            if self.plan.system is not None:
                 self._lister = ports.PortLister(self.plan.system)
             with self.keyboard.raw():
                 self.hands.start()
@@ -142,19 +160,28 @@ class Desk:
         for text in self._take_said():
             self.screen.say(text)
         self._watch_sound()
+        self._watch_studio()
+        if self.hands.saves != self._saves:
+            self._saves = self.hands.saves
+            self._save_last()
         if self.instrument.dead and not self.ending:
             self._raise_from_the_dead()
         now = time.monotonic()
-        if now >= self._next_save:
-            self._next_save = now + SAVE_S / 2
-            self._save()
-        if now >= self._next_watch and self._lister is not None and self.ready:
+        self.shelf.save(self.shared, now)
+        if now >= self._next_watch and self.ready:
             self._next_watch = now + WATCH_S
             self._watch_ports()
+            self._tell_page()
         self.screen.draw(self.state)
 
     def _end(self, *_: Any) -> None:
         self.ending = True
+
+    def _start_instrument(self) -> None:
+        wiring = self._wiring()
+        self.studio.snapshot(wiring.snapshot)
+        self.instrument.start(wiring)
+        self.hands.connect(self.instrument.hands)
 
     def _wiring(self) -> Wiring:
         """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
@@ -164,13 +191,14 @@ class Desk:
             settings = settings.with_(
                 role=state.role, key="auto" if self.settings.key == "auto" else state.key,
                 tempo=min(max(state.tempo, 30.0), 300.0), count_in=False,
-                held=bool(state.flags & FLAG_HELD), click=bool(state.flags & FLAG_CLICK),
+                held=bool(state.flags & FLAG_HELD), stage=False, click=bool(state.flags & FLAG_CLICK),
             )  # fmt: skip
         return Wiring(
             settings=settings, ring=memories.ring.name, guard=memories.guard.name,
             snapshot_memory=memories.snapshot.name, synth_ring=memories.synth.name if memories.synth else None,
             system=plan.system, midi_in=plan.midi_in, midi_out=plan.midi_out, virtual_in=plan.virtual_in,
-            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.learnt,
+            virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.shelf.learnt,
+            taste=self.shelf.number,
         )  # fmt: skip
 
     # ---- what the ring says --------------------------------------------------------------------------------------
@@ -189,7 +217,9 @@ class Desk:
                 self._rated(record)
             elif record.kind == Kind.COMMAND:
                 self._commanded(record.t_ns, *unpack_record(record))
-            elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] == 2:
+            elif record.kind == Kind.TASTE:
+                self._changed_taste(*unpack_record(record))
+            elif record.kind == Kind.INPUT and self.hands.virtual and record.payload[8] in PEOPLE:
                 self.hands.human()
         line = self.reached.line(time.perf_counter_ns())
         if line:
@@ -212,16 +242,30 @@ class Desk:
             gone = self.kept.undo()
             what = "answer" if isinstance(gone, str) else "rating"
             self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
-            self.state.pairs = self.kept.pairs
-            self.state.ratings = len(self.kept.ratings) - self.state.pairs
+            self._count()
         elif name == "forget":
             n = self.kept.forget(t_ns)
             what = f"Took {n} rating{'s' if n > 1 else ''} of the last 30 s back."
             self.screen.say(what if n else "There is no rating of the last 30 s to take back.")
-            self.state.pairs = self.kept.pairs
-            self.state.ratings = len(self.kept.ratings) - self.state.pairs
+            self._count()
+        elif name == "taste":
+            self.shelf.choose(value)
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
+
+    def _count(self) -> None:
+        self.state.pairs = self.kept.pairs
+        self.state.ratings = len(self.kept.ratings) - self.state.pairs
+
+    def _changed_taste(self, what: int, number: int, crc: int) -> None:
+        """What has been rated in another taste, or put away, cannot be taken back."""
+        if what == BROUGHT_BACK:
+            self.kept.unsettle()
+            return
+        self.kept.settle()
+        if what == CHANGED:
+            self.shelf.changed(number, self.shared)
+            self.studio.snapshot(self.shelf.learnt)
 
     def _collect(self, record: Any) -> None:
         """A status text may span several records."""
@@ -256,6 +300,8 @@ class Desk:
             side, _, why = rest.partition(" ")
             self._lost.add(side)
             self.screen.say(why)
+        elif word == "refused":
+            self.shelf.refused(rest)
         elif word == "error":
             self.screen.say(rest)
             self.code, self.ending = 2, True
@@ -312,12 +358,11 @@ class Desk:
         self.screen.say("The instrument died; everything is released. Starting it again …")
         if self.plan.settings.thru != "off":
             self.guard.take_over(self.plan.midi_in, self.plan.profile)
-        copy = self.shared.read()
-        if copy is not None:
-            self.learnt = copy[1]
-        self.instrument.start(self._wiring())
+        self.shelf.died(self.shared)
+        self.kept.settle()
+        self._start_instrument()
         self._virtual_begun = False
-        self.hands.connect(self.instrument.hands)
+        self.studio.connect(self.instrument.page)
 
     def _watch_sound(self) -> None:
         said = self.sound.look() if self.sound is not None else None
@@ -333,12 +378,57 @@ class Desk:
             short = what.partition(" (")[0]  # what each library said is doctor's to tell
             self.screen.say(f"No sound: {short}; see `livecomposer doctor`. --render FILE.wav still writes it.")
 
+    def _watch_studio(self) -> None:
+        said = self.studio.look()
+        if said is None:
+            return
+        kind, what = said
+        if kind == "say":
+            self.screen.say(what)
+        elif kind == "save":
+            self._save_last()
+        elif kind == "port":
+            self._choose_port(what["side"], what["name"])
+        elif kind == "ready" and what and not self._shown:
+            self._shown = True
+            self.screen.say(f"Page: {self.studio.address}")
+            open_browser(self.studio.address)
+
+    def _tell_page(self) -> None:
+        """What the page shows of desk's."""
+        plan, sound = self.plan, self.screen.sound_ms
+        self.studio.say(
+            inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
+            profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name, sound_ms=round(sound, 1),
+            sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
+            lost=sorted(self._lost), in_force=self.screen.in_force,
+        )  # fmt: skip
+
+    def _choose_port(self, side: str, name: str) -> None:
+        """The page asks for another port: one that is there, or none."""
+        there = self._there[0 if side == "in" else 1]
+        if not self.ready or (name and name not in there):
+            self.screen.say(f'There is no MIDI {side}put "{name}" any more.')
+            return
+        if side == "in":
+            profile = match_profile(name, self.profiles) if name else None
+            self.plan = self.plan._replace(midi_in=name or None, virtual_in=False, profile=profile)
+        else:
+            self.plan = self.plan._replace(midi_out=name or None, virtual_out=False)
+            self.guard.choose(name or None)
+        self._lost.discard(side)
+        self._names.pop(side, None)
+        text = f"{side}={name}".encode()[:160]
+        self.instrument.tell(inbox.pack(time.perf_counter_ns(), 0, inbox.PORT, inbox.CHOSEN, text))
+        self.screen.say(f'MIDI {side}: "{name}".' if name else f"MIDI {side}: none.")
+
     def _sound_send(self, msg: bytes) -> None:
         if self.sound is not None:
             self.sound.send(msg)
 
     def _watch_ports(self) -> None:
-        assert self._lister is not None and self.plan.system is not None
+        if self._lister is None or self.plan.system is None:
+            return
         try:
             inputs, outputs = self._lister.names()
             if not inputs and not outputs:  # nothing at all: perhaps the MIDI system itself was started anew
@@ -347,6 +437,7 @@ class Desk:
                 inputs, outputs = self._lister.names()
         except Exception:  # RtMidi's own error types: the MIDI system is away
             inputs, outputs = set(), set()
+        self._there = (sorted(inputs), sorted(outputs))
         for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
             if name is None:
                 continue
@@ -370,22 +461,6 @@ class Desk:
 
     # ---- files and the end ---------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
-        """Write what has been learnt, at most a second behind."""
-        if not self.saving:
-            return
-        copy = self.shared.read(self._saved)
-        if copy is None:
-            return
-        try:
-            if self._saved == 0 and self.learnt is None and self.taste.exists():
-                set_aside(self.taste)  # somebody else's since we looked
-            save_taste(self.taste, copy[1])
-            self._saved = copy[0]
-        except StoreError as error:
-            self.saving = False
-            self.screen.say(f"Warning: {error}.")
-
     def _stop_instrument(self) -> None:
         if self._stopped:
             return
@@ -394,14 +469,13 @@ class Desk:
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
-        if self.state.ratings or self.state.pairs:
-            self._save()
-            if self._saved and self.saving:
-                self.screen.say(f"What it has learnt is kept in {self.taste}.")
+        if self.shelf.close(self.shared) and self.kept.ratings:
+            self.screen.say(f"What it has learnt is kept in {self.shelf.taste.path}.")
 
     def _close(self) -> None:
         self.screen.end_line()
         self._try(self._stop_instrument)
+        self.studio.stop()
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()
@@ -416,6 +490,22 @@ class Desk:
         self.guard = None  # type: ignore[assignment]  # its view of the shared memory must go before the memory does
         self.memories.close()
 
+    def _save_last(self) -> None:
+        """The last minutes as a file, on a thread of its own: the guard must not wait for the disk."""
+        since = (time.perf_counter_ns() - self.kept.start_ns) * 1e-9 - 60.0 * self.settings.save_minutes
+        kept, folder = self.kept.copy(), user_dir() / "saved"
+
+        def save() -> None:
+            path = folder / time.strftime("%Y-%m-%d %H-%M-%S.mid")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                kept.export(path, max(since, 0.0))
+                self.hands.said.append(f"Saved the last minutes: {path}.")
+            except (LivecomposerError, OSError) as error:
+                self.hands.said.append(f"Warning: the last minutes cannot be saved ({error}).")
+
+        threading.Thread(target=save, name="save").start()
+
     def _exported(self) -> None:
         self.kept.export(self.settings.export)
         notes = [sum(m[0] & 0xF0 == 0x90 and m[2] > 0 for _, m in part) for part in (self.kept.player, self.kept.agent)]
@@ -429,16 +519,11 @@ class Desk:
             self.code = self.code or 2
 
 
-def _key_names(chosen: str = "C major") -> dict[tuple[int, int], str]:
-    """The label of a key by tonic and pitch classes, as BEAT records carry them; ``chosen`` may be one of its own."""
-    key = parse_key(chosen)
-    classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
-    names: dict[tuple[int, int], str] = {(key.tonic, classes): key.label}
-    for tonic in range(12):
-        for scale, intervals in SCALES.items():
-            classes = sum(1 << (tonic + i) % 12 for i in intervals)
-            names.setdefault((tonic, classes), Key(tonic, scale, intervals).label)
-    return names
+def open_browser(address: str) -> None:
+    """Show the page, where somebody sits at a desktop."""
+    desktop = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if desktop and sys.stdout.isatty():
+        threading.Thread(target=webbrowser.open, args=(address,), name="browser", daemon=True).start()
 
 
 def _buffer(memory: Any) -> memoryview:

@@ -24,7 +24,8 @@ from livecomposer.settings import Settings, collect, flag_of, user_dir
 OLDEST = (3, 11)
 WITHOUT_WHEELS = (3, 13)  # python-rtmidi 1.5.8 has wheels up to 3.12
 PACKAGES = (("mido", "mido"), ("rtmidi", "python-rtmidi"), ("numpy", "numpy"), ("numba", "numba"),
-            ("platformdirs", "platformdirs"), ("signalflow", "signalflow"))  # fmt: skip
+            ("platformdirs", "platformdirs"), ("starlette", "starlette"), ("uvicorn", "uvicorn"),
+            ("websockets", "websockets"), ("signalflow", "signalflow"))  # fmt: skip
 OTHER_VARIABLES = ("LIVECOMPOSER_HOME", "LIVECOMPOSER_VENV")
 IMPORT_S = 60.0  # the first import after an installation writes byte code
 MIDI_S = 5.0

@@ -1,4 +1,4 @@
-"""The two processes that desk starts, and everything shared with them: spawned, watched, started again.
+"""The three processes that desk starts, and everything shared with them: spawned, watched, started again.
 
 Owned by desk's main thread. Shared memory is made here and attached by the children only.
 """
@@ -17,6 +17,8 @@ SYNTH_CAPACITY = 1 << 12
 SNAPSHOT_BYTES = 1 << 20
 STOP_S = 3.0
 RESTARTS, RESTART_WINDOW_S = 5, 60.0
+AGAIN_S = 1.0
+SNAPSHOTS = 16  # that studio is told again when it has died
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -39,25 +41,27 @@ class Memories:
 
 
 class Instrument:
-    """The instrument process: ``start`` it with a wiring, ``dead`` tells, two pipes lead to it."""
+    """The instrument process: ``start`` it with a wiring, ``dead`` tells, three pipes lead to it (studio has the end of
+    ``page`` too, but desk holds it: the instrument goes on when studio dies)."""
 
     def __init__(self) -> None:
         self.process: Any = None
         self.control: Connection | None = None
         self.hands: Connection | None = None
+        self.page: Connection | None = None
         self._starts: list[float] = []
 
     def start(self, wiring: Wiring) -> None:
         """Spawn it."""
         mine_control, theirs_control = _SPAWN.Pipe()
         mine_hands, theirs_hands = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(
-            target=live.main, args=(wiring, [theirs_control, theirs_hands]), name="livecomposer instrument"
-        )
+        theirs_page, mine_page = _SPAWN.Pipe(duplex=False)
+        theirs = [theirs_control, theirs_hands, theirs_page]
+        self.process = _SPAWN.Process(target=live.main, args=(wiring, theirs), name="livecomposer instrument")
         self.process.start()
-        theirs_control.close()
-        theirs_hands.close()
-        self.control, self.hands = mine_control, mine_hands
+        for pipe in theirs:
+            pipe.close()
+        self.control, self.hands, self.page = mine_control, mine_hands, mine_page
         self._starts.append(time.monotonic())
 
     @property
@@ -93,10 +97,10 @@ class Instrument:
 
     def close_pipes(self) -> None:
         """Let go of the pipes of a process that has ended."""
-        for pipe in (self.control, self.hands):
+        for pipe in (self.control, self.hands, self.page):
             if pipe is not None:
                 pipe.close()
-        self.control = self.hands = None
+        self.control = self.hands = self.page = None
 
 
 class Sound:
@@ -163,6 +167,107 @@ class Sound:
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(STOP_S)
+
+
+class Studio:
+    """The process that records and shows. ``look`` starts it again when it has died, at most once a second."""
+
+    def __init__(self, memory: SharedMemory, options: dict[str, Any]) -> None:
+        from livecomposer.studio import process
+
+        self._target = process.main
+        self._memory = memory
+        self._options = options
+        self._process: Any = None
+        self._pipe: Connection | None = None
+        self._started = 0.0
+        self._failures = 0  # deaths in a row without having been ready
+        self._commands: Connection | None = None
+        self._snapshots: list[bytes] = []
+        self._facts: dict[str, Any] = {}
+
+    @property
+    def pid(self) -> int:
+        """Its process, 0 if there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
+    def address(self) -> str:
+        """Of the page, with its token."""
+        return f"http://127.0.0.1:{self._options['port']}/?key={self._options['token']}"
+
+    def start(self, commands: Connection | None) -> None:
+        """Spawn it; ``commands`` leads to the instrument."""
+        self._commands = commands
+        self._pipe, theirs = _SPAWN.Pipe()
+        options = {**self._options, "commands": commands}
+        self._process = _SPAWN.Process(
+            target=self._target, args=(self._memory.name, theirs, options), name="livecomposer studio"
+        )
+        self._process.start()
+        theirs.close()
+        self._started = time.monotonic()
+        for data in self._snapshots:
+            self._tell("snapshot", data)
+        self._tell("facts", self._facts)
+
+    def connect(self, commands: Connection | None) -> None:
+        """The instrument is another now."""
+        self._commands = commands
+        self._tell("instrument", commands)
+
+    def snapshot(self, data: bytes | None) -> None:
+        """What a performance of this run begins with."""
+        if data is not None:
+            self._snapshots = [*self._snapshots[1 - SNAPSHOTS :], data]
+            self._tell("snapshot", data)
+
+    def say(self, **facts: Any) -> None:
+        """What the page shows of desk's; what it knows already is not said again."""
+        new = {name: value for name, value in facts.items() if self._facts.get(name) != value}
+        if new:
+            self._facts = {**self._facts, **new}
+            self._tell("facts", new)
+
+    def look(self) -> tuple[str, Any] | None:
+        """What it has said since the last look, one thing at a time."""
+        said = None
+        try:
+            if self._pipe is not None and self._pipe.poll():
+                said = self._pipe.recv()
+        except (EOFError, OSError):
+            self._pipe = None
+        if said is not None:
+            if said[0] == "ready":
+                self._failures = 0
+                self._options = {**self._options, "port": said[1]}  # the next one is found at the same address
+            return said
+        if self._process is not None and not self._process.is_alive():
+            if self._failures > RESTARTS:
+                self._process = None
+                return ("say", "Warning: what records and shows keeps dying and has been given up; the music goes on.")
+            if time.monotonic() - self._started >= AGAIN_S:
+                self._failures += 1
+                self.start(self._commands)
+                return ("say", "What records and shows had died and has been started again; the music went on.")
+        return None
+
+    def stop(self) -> None:
+        """Let it write what is left, and end it."""
+        self._tell("stop", None)
+        if self._process is not None:
+            self._process.join(STOP_S)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(STOP_S)
+            self._process = None
+
+    def _tell(self, what: str, value: Any) -> None:
+        if self._pipe is not None:
+            try:
+                self._pipe.send((what, value))
+            except (OSError, ValueError):
+                self._pipe = None
 
 
 def render(events: list[tuple[float, bytes]], path: str, say: Any) -> bool:

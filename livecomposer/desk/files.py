@@ -3,43 +3,74 @@
 Owned by desk's main thread; the bytes come from the shared snapshot.
 """
 
+import errno
 import os
+import re
 import time
 from pathlib import Path
 
-from livecomposer.errors import SettingsError, StoreError, TasteError
+from livecomposer.errors import ForeignTaste, SettingsError, StoreError, TasteError
 from livecomposer.instrument.snapshot import unpack
 
 LONGEST = 200  # bytes of a name: file systems take 255, and what is set aside gets a longer one
 ASIDE = ".unused-"  # in the name of a file that was set aside
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)  # devices of Windows
 
 
 def taste_path(folder: Path, name: str) -> Path:
     """The file of a name. Raises SettingsError if the name cannot be one."""
     odd = name != name.strip() or not name.isprintable() or any(c in name for c in '/\\:*?"<>|')
-    long = len(os.fsencode(name)) > LONGEST and ASIDE not in name
-    if not name or odd or long or name.startswith(".") or name.endswith("."):
+    long = len(os.fsencode(name)) > LONGEST + (40 if ASIDE in name else 0)
+    if not name or odd or long or name.startswith(".") or name.endswith(".") or _RESERVED.fullmatch(name):
         shown = name if name.isprintable() else ascii(name)[1:-1]
+        if long:
+            raise SettingsError(f'taste = "{shown[:40]}…" is longer than {LONGEST} bytes; choose a shorter name')
         raise SettingsError(f'taste = "{shown}" cannot be a file name; use letters, digits, spaces, - and _')
     return folder / "tastes" / f"{name}.npz"
+
+
+def taste_files(folder: Path) -> list[Path]:
+    """The files of all tastes in order, those that were set aside last. Raises StoreError."""
+    tastes = folder / "tastes"
+    try:
+        found = [path for path in tastes.iterdir() if path.suffix == ".npz" and path.is_file()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"{tastes} cannot be read ({error.strerror}); set LIVECOMPOSER_HOME to a folder that can"
+        ) from None
+    return sorted(found, key=lambda path: (ASIDE in path.name, path.name.lower(), path.name))
+
+
+def read_taste(path: Path) -> bytes | None:
+    """A file's bytes, None if there is none. Raises StoreError if it cannot be read, TasteError if it is damaged,
+    ForeignTaste if a newer version has written it."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if os.path.isdir(path):
+            raise StoreError(f"{path} is a folder; move it away, or choose another --taste") from None
+        raise StoreError(
+            f"{path} cannot be read ({error.strerror}); mend its rights or choose another --taste"
+        ) from None
+    unpack(data, str(path))
+    return data
 
 
 def load_taste(path: Path) -> tuple[bytes | None, str]:
     """(the file's bytes, or None to begin anew; a sentence for the player, or "").
 
-    A damaged file is set aside beside itself, not used and not lost.
+    A damaged file is set aside beside itself, not used and not lost. Raises StoreError, and ForeignTaste for one that a
+    newer version has written.
     """
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None, ""
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be read ({error.strerror}); mend its rights or choose another --taste"
-        ) from None
-    try:
-        unpack(data, str(path))
-        return data, ""
+        return read_taste(path), ""
+    except ForeignTaste:
+        raise
     except TasteError as error:
         return None, f"{error}; it now lies in {set_aside(path).name}, and this run begins anew"
 
@@ -79,10 +110,8 @@ def save_taste(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
     except OSError as error:
-        raise StoreError(
-            f"what is being learnt cannot be saved to {path} ({error.strerror}); "
-            "set LIVECOMPOSER_HOME to a folder that can be written"
-        ) from None
+        cure = "make room" if error.errno in FULL else "set LIVECOMPOSER_HOME to a folder that can be written"
+        raise StoreError(f"what is being learnt cannot be saved to {path} ({error.strerror}); {cure}") from None
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -50,6 +50,13 @@ class Guard:
                 f"the guard port is closed ({error}); if the instrument dies, notes may hang until it is back"
             )
 
+    def choose(self, midi_out: str | None) -> None:
+        """The output is another now."""
+        self._name = midi_out
+        ports.close_port(self._out)
+        self._out = None
+        self.open()
+
     def release(self) -> list[bytes]:
         """The instrument has died: end everything it had sounding. Returns what was sent."""
         messages = self._memory.release()

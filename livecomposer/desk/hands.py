@@ -29,12 +29,15 @@ class Hands(threading.Thread):
     ----------
     said : list[str]
         Lines for the screen, oldest first; desk's main thread takes them.
+    saves : int
+        How often the last minutes were to be saved.
     """
 
     def __init__(self, keyboard: Keyboard, player: VirtualPlayer | None, channel: int) -> None:
         super().__init__(name="hands", daemon=True)
         self.keyboard = keyboard
         self.said: list[str] = []
+        self.saves = 0
         self._player = player
         self._start_ns = 0  # the virtual player's time zero, on a bar line of the instrument; 0: not known yet
         self._channel = channel
@@ -155,6 +158,8 @@ class Hands(threading.Thread):
             self._post(inbox.pack(now, KEYS, inbox.RATE, float(action.value)))
         elif action.kind == "command":
             self._post(inbox.command(now, KEYS, str(action.value)))
+        elif action.kind == "save":
+            self.saves += 1
         else:
             from livecomposer.desk.keys import help_text
 

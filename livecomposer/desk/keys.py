@@ -14,7 +14,7 @@ PIANO = {key: i for i, key in enumerate("awsedftgyhujk")}  # semitones above C
 
 
 class Action(NamedTuple):
-    """What a key does: ``kind`` is note, octave, rate, command, help; ``value`` what with."""
+    """What a key does: ``kind`` is note, octave, rate, command, save, help; ``value`` what with."""
 
     kind: str
     value: float | str = 0.0
@@ -39,11 +39,14 @@ ACTIONS: dict[str, Action] = {
     "1": Action("command", "ab_a"),
     "2": Action("command", "ab_b"),
     "0": Action("command", "ab_none"),
+    "v": Action("command", "taste"),
+    "r": Action("command", "restore"),
     "m": Action("command", "click"),
     ".": Action("command", "tap"),
     "/": Action("command", "mute"),
     "n": Action("command", "end"),
     "esc": Action("command", "panic"),
+    "c": Action("save"),
     "?": Action("help"),
 }
 HELP = (
@@ -55,6 +58,8 @@ HELP = (
     ("Backspace", "take the last rating or answer back"),
     ("Delete", "take back all ratings of the last 30 s"),
     ("i o p", "rate rhythm, notes, chords only; again: all"),
+    ("v", "your next taste"),
+    ("r", "back to the taste as it was when you began; again: undo that"),
     ("Space", "LEARNING / HELD"),
     ("Tab", "next role: harmonize, duet, answer, solo"),
     (".", "tap the tempo"),
@@ -62,6 +67,7 @@ HELP = (
     ("/", "mute the agent"),
     ("n", "end: cadence and stop; again: go on"),
     ("Esc", "panic: all notes off"),
+    ("c", "save the last minutes as a MIDI file"),
     ("?", "this help"),
     ("Ctrl-C", "quit"),
 )

@@ -10,12 +10,14 @@ import shlex
 import time
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from livecomposer.desk.files import ASIDE, aside_of, save_taste, set_aside, taste_path, write_whole
+from livecomposer.desk.files import ASIDE, aside_of, save_taste, set_aside, taste_files, taste_path, write_whole
+from livecomposer.desk.lock import Lock
 from livecomposer.errors import SettingsError, StoreError, TasteError
 from livecomposer.instrument.snapshot import unpack, unpack_agents
 from livecomposer.settings import Settings, collect, user_dir
@@ -23,7 +25,6 @@ from livecomposer.settings import Settings, collect, user_dir
 if TYPE_CHECKING:  # they load numba, and desk starts without it
     from livecomposer.ratings.taste import Taste
 
-LOG = ("taste.n", "taste.y", "taste.x")  # the arrays that say what was rated
 COUNTS = ("ratings", "likes", "dislikes", "pairs")
 
 
@@ -83,7 +84,7 @@ def understand(data: bytes, where: str, name: str = "") -> Known:
     from livecomposer.agents.prior import load_prior
     from livecomposer.agents.registry import make_agents
 
-    arrays, meta = unpack(data, where)
+    _, meta = unpack(data, where)
     if meta.get("kind") not in ("model", "taste"):
         kind = meta.get("kind", "model of some kind")
         raise TasteError(f"{where} is no taste but a {kind}; it has not been used or changed")
@@ -95,22 +96,7 @@ def understand(data: bytes, where: str, name: str = "") -> Known:
         raise TasteError(
             f"{where} was learnt by agent {agent!r}, which this version has not; update to use it"
         ) from None
-    if taste is None:
-        unpack_agents(data, agent, agents, where)
-        return Known(name, data, agent, None)
-    n, values, about = (arrays.get(part, np.zeros(0)) for part in LOG)
-    odd = n.dtype == np.int64 and n.shape == (1,) and not 0 <= n[0] <= taste.state()["y"].size
-    if values.dtype == np.float64 and about.ndim == 2 and len(about) == len(values):
-        odd = odd or not (np.abs(values[about[:, -1] != 0.0]) <= 1.0).all()
-    if odd:
-        raise TasteError(f"{where} holds ratings that cannot be; it has not been used or changed")
-    try:
-        unpack_agents(data, agent, [*agents, taste], where)
-        sound = bool(np.isfinite(taste.mean).all())
-    except ArithmeticError:
-        sound = False
-    if not sound:
-        raise TasteError(f"{where} holds numbers that cannot be; it has not been used or changed")
+    unpack_agents(data, agent, [*agents, *([taste] if taste is not None else [])], where)
     return Known(name, data, agent, taste)
 
 
@@ -121,16 +107,7 @@ def settings() -> Settings:
 
 def paths() -> list[Path]:
     """The files of all tastes, those that were set aside last."""
-    folder = user_dir() / "tastes"
-    try:
-        found = [path for path in folder.iterdir() if path.suffix == ".npz" and path.is_file()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(
-            f"{folder} cannot be read ({error.strerror}); set LIVECOMPOSER_HOME to a folder that can"
-        ) from None
-    return sorted(found, key=lambda path: (ASIDE in path.name, path.name.lower(), path.name))
+    return taste_files(user_dir())
 
 
 def existing(name: str) -> Path:
@@ -252,8 +229,9 @@ def _copy(args: Namespace) -> int:
     new = fresh(args.new)
     data = read(old)
     understand(data, str(old))
-    save_taste(new, data)
-    keep_time(new, old)
+    with Lock(new):
+        save_taste(new, data)
+        keep_time(new, old)
     print(f'Copied "{args.old}" to "{args.new}". To play it: livecomposer play --taste {shlex.quote(args.new)}')
     return 0
 
@@ -261,20 +239,22 @@ def _copy(args: Namespace) -> int:
 def _rename(args: Namespace) -> int:
     old = existing(args.old)
     new = fresh(args.new, old)
-    try:
-        os.replace(old, new)
-    except OSError as error:
-        raise StoreError(f"{old} cannot be renamed ({error.strerror}); make its folder writable") from None
+    with Lock(old), nullcontext() if old.name.lower() == new.name.lower() else Lock(new):
+        try:
+            os.replace(old, new)
+        except OSError as error:
+            raise StoreError(f"{old} cannot be renamed ({error.strerror}); make its folder writable") from None
     print(f'"{args.old}" is now called "{args.new}".')
     return 0
 
 
 def _reset(args: Namespace) -> int:
     path = existing(args.name)
-    try:
-        aside = set_aside(path)
-    except StoreError:
-        raise StoreError(f"{path} cannot be moved aside, so it stays as it is; make its folder writable") from None
+    with Lock(path):
+        try:
+            aside = set_aside(path)
+        except StoreError:
+            raise StoreError(f"{path} cannot be moved aside, so it stays as it is; make its folder writable") from None
     print(f'"{args.name}" begins anew. What it had learnt is kept in {aside}.')
     print(f"To get it back: {_back(aside, args.name)}")
     return 0
@@ -312,12 +292,13 @@ def _import(args: Namespace) -> int:
     if there and not args.replace:
         raise SettingsError(f'there is a taste "{name}" already; choose another name for this one, or add --replace')
     aside = None
-    if there:  # a copy first: if anything fails, the old one stands where it stood
-        aside = aside_of(path)
-        save_taste(aside, read(path))
-        keep_time(aside, path)
-    save_taste(path, data)
-    keep_time(path, source)
+    with Lock(path):
+        if there:  # a copy first: if anything fails, the old one stands where it stood
+            aside = aside_of(path)
+            save_taste(aside, read(path))
+            keep_time(aside, path)
+        save_taste(path, data)
+        keep_time(path, source)
     n, pairs = found.counts["ratings"], found.counts["pairs"]
     of = "" if n is None else f" of {n} rating{'' if n == 1 else 's'}"
     of += f" and {pairs} pair{'' if pairs == 1 else 's'}" if pairs else ""

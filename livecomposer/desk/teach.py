@@ -1,4 +1,5 @@
-"""``livecomposer learn``: teach it by pressing what means yes, no, undo and panic on this controller.
+"""``livecomposer learn``: teach it by pressing what means yes, no, undo and panic on this controller, or by sending
+the program changes that choose a taste.
 
 Called by ``cli``. ``Lesson`` and ``taught`` know the answers, ``hold`` the order of events; only ``learn_command``
 touches the port, the terminal and the disk.
@@ -19,7 +20,7 @@ from typing import Any
 from livecomposer.desk.checks import why_not_writable
 from livecomposer.errors import PortLost, PortNotFound, StoreError
 from livecomposer.midi import ports
-from livecomposer.midi.learn import QUESTIONS, UP_BELOW, LearnSession, port_pattern
+from livecomposer.midi.learn import QUESTIONS, UP_BELOW, LearnSession, TastesSession, port_pattern
 from livecomposer.midi.messages import CONTROL_CHANGE, DRUMS, NOTE_ON, is_channel_message
 from livecomposer.midi.profiles import GENERIC_PREFIX, Control, Profile, load_profiles, match_profile, write_profile
 from livecomposer.settings import collect, user_dir
@@ -36,10 +37,15 @@ Wait = Callable[[float], bytes | None]
 
 
 class Lesson:
-    """The questions and what has been answered. ``played`` are the lowest and highest key; None: ask for them first."""
+    """The questions and what has been answered. ``played`` are the lowest and highest key; None: ask for them first.
+    ``tastes``: the lesson is about the program changes that choose a taste, and not about keys."""
 
-    def __init__(self, played: tuple[int, int] | None) -> None:
-        self.session = LearnSession(*played) if played is not None else None
+    def __init__(self, played: tuple[int, int] | None, tastes: bool = False) -> None:
+        self.session: LearnSession | TastesSession | None = None
+        if tastes:
+            self.session = TastesSession(*(played or EVERY_KEY))
+        elif played is not None:
+            self.session = LearnSession(*played)
         self._first: int | None = None
         self._settled_s = float("-inf")
 
@@ -136,7 +142,8 @@ def taught(profile: Profile, base: Profile | None, port_name: str) -> Profile:
 
 
 def _overlap(one: Control, other: Control) -> bool:
-    same = one.message == other.message and one.number == other.number
+    a, b = one.numbers, other.numbers
+    same = one.message == other.message and a.start < b.stop and b.start < a.stop
     return same and (one.channel == other.channel or -1 in (one.channel, other.channel))
 
 
@@ -153,6 +160,8 @@ def place(control: Control) -> str:
         control.message, control.message
     )
     number = f" {control.number}" if control.number >= 0 else ""
+    if control.selects:
+        number = f"s {control.numbers[0]} to {control.numbers[-1]}"
     return f"{kind}{number} on {f'channel {control.channel + 1}' if control.channel >= 0 else 'any channel'}"
 
 
@@ -189,8 +198,9 @@ def keep(profile: Profile, path: Path) -> str:
     return f"Wrote {path}; the one before is kept as {copy.name}."
 
 
-def learn_command(pattern: str, api: str, name: str) -> int:
-    """Ask for the four controls of one input and write its profile into the player's own folder.
+def learn_command(pattern: str, api: str, name: str, tastes: bool = False) -> int:
+    """Ask for the four controls of one input, or for the programs that choose ``tastes``, and write its profile into
+    the player's own folder.
 
     Returns
     -------
@@ -214,7 +224,7 @@ def learn_command(pattern: str, api: str, name: str) -> int:
     problem = why_not_writable(folder)
     if problem:
         raise StoreError(f"{folder} cannot be written ({problem}); set LIVECOMPOSER_HOME to a folder that can")
-    session = _ask(system, device, known_range(base))
+    session = _ask(system, device, known_range(base), tastes)
     if session is None:
         _say("\nLeft; nothing was written.")
         return 130
@@ -252,9 +262,11 @@ def use(device: str, names: list[str], path: Path, folder: Path) -> str:
     return f'`livecomposer play --in "{port_pattern(device)}"` will use it.'
 
 
-def _ask(system: ports.System, device: str, played: tuple[int, int] | None) -> LearnSession | None:
+def _ask(
+    system: ports.System, device: str, played: tuple[int, int] | None, tastes: bool
+) -> LearnSession | TastesSession | None:
     """Hold the lesson on the real port and terminal; None if Ctrl-C ended it."""
-    lesson = Lesson(played)
+    lesson = Lesson(played, tastes)
     events: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def arrive(event: tuple[list[int], float], data: Any = None) -> None:

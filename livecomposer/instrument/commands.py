@@ -42,6 +42,16 @@ def check_command(name: str, value: Value) -> None:
     elif name == "level":
         if isinstance(value, bool | str | None) or not 0.0 <= value <= 1.0:
             raise SettingsError(f"level = {value!r} is not a number from 0 to 1")
+    elif name == "taste":
+        if isinstance(value, str):
+            fits = 0 < len(value.encode()) <= COMMAND_TEXT_BYTES
+        else:
+            fits = value is None or (not isinstance(value, bool) and value >= 0 and value == value // 1)
+        if not fits:
+            raise SettingsError(
+                f"taste = {value!r} is no name of at most {COMMAND_TEXT_BYTES} bytes, nor a number from 0 on, nor "
+                "nothing (the next)"
+            )
     elif name in ("held", "mute", "click", *HOLD_ROLES):
         if value not in (None, 0, 1):
             raise SettingsError(f"{name} = {value!r} is not 1 (on), 0 (off) or nothing (the other)")
@@ -50,7 +60,10 @@ def check_command(name: str, value: Value) -> None:
 
 
 def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None = None) -> None:
-    """Do what a (checked) command says at ``turn``; None toggles, or takes the next."""
+    """Do what a (checked) command says at ``turn``; None toggles, or takes the next.
+
+    ``taste`` does nothing here: whoever owns the files reads it in the log, and answers with ``change_taste``.
+    """
     learning = p.learning
     if name == "role":
         role = value if isinstance(value, str) else ROLES[(ROLES.index(p.turns.role) + 1) % len(ROLES)]
@@ -96,6 +109,8 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         learning.forget_last(turn)
     elif name in ABOUT:
         learning.hold(ABOUT[name], ABOUT[name] not in learning.about if value is None else bool(value))
+    elif name == "restore":
+        p.standby.restore(turn)
     elif name == "panic":
         p.panic()
     elif name == "in_lost":
@@ -118,6 +133,8 @@ def obey_control(p: "Performance", turn: int, index: int, data2: int, t_in: int)
         return
     if role in ("rate", "rate_up", "rate_down"):
         p.take_rating(turn, t_in, value, SOURCES.index("midi"), index)
+    elif role == "taste":  # for desk to read: what comes by a control has no record as a command else
+        p.recorder.command(turn, role, value if controls.controls[index].selects else None)
     elif role in KNOB_STEPS:
         obey(p, turn, role, _turned(p, controls.controls[index], value) if controls.relative(index) else value)
     else:

@@ -96,7 +96,7 @@ class Hands:
             return _NOTHING
         control = self.controls.find(status, data1)
         if control >= 0:
-            return (CONTROL, control, data2)
+            return (CONTROL, control, msg[-1])
         self._values[slot] = value
         self.voices.player_message(msg)
         if kind == CONTROL_CHANGE and data1 == CC_SUSTAIN:

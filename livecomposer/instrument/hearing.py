@@ -162,6 +162,13 @@ class Hearing:
             return self._scale(int(own[CHORD_BITS]))
         return self.ladder
 
+    def chord_at(self, tick: int) -> tuple[int, int]:
+        """Root (-1: none) and pitch classes of the chord at a tick, to show."""
+        if self.chart is None:
+            return int(self.chords.root), int(self.chords.bits) if self.chords.root >= 0 else 0
+        chord = self.chart.at(max(tick, 0))[0]
+        return (chord.root, chord.bits) if chord else (-1, 0)
+
     # ---- inside ------------------------------------------------------------------------------------------------
 
     def _is_left(self, t_ns: int, note: int) -> bool:

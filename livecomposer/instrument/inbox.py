@@ -7,9 +7,10 @@ import struct
 from typing import Any, NamedTuple
 
 # kinds of entries in the instrument's inbox
-MIDI, RATE, COMMAND, STOP, PORT, ADOPT, SAY = range(7)
-# what a PORT entry says (its number); its text is the side
-LOST, BACK = 0, 1
+MIDI, RATE, COMMAND, STOP, PORT, ADOPT, SAY, TASTE = range(8)
+# what a PORT entry says (its number); its text is the side, and of CHOSEN "=" and the port's name ("": none)
+LOST, BACK, CHOSEN = 0, 1, 2
+# a TASTE entry's number is the taste's, its text the shared memory that holds the model file (empty: begin anew)
 
 _STRUCT = struct.Struct("<qBBBd160s")  # t_pressed, source, kind, text length, number (NaN: none), text
 

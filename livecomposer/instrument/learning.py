@@ -40,6 +40,14 @@ class Given(NamedTuple):
     pressed_ns: int  # Learning._pressed_ns before it
 
 
+class Taken(NamedTuple):
+    """A rating that has been taken: how strong it was (-1..1), and the onset of what it is about above all (-1: of
+    nothing that was heard)."""
+
+    strength: float
+    t_ns: int
+
+
 class Job(NamedTuple):
     """Work for the learner: ``run()`` touches nothing that the loop may still change."""
 
@@ -49,6 +57,13 @@ class Job(NamedTuple):
     def run(self) -> list[Any]:
         """Each head's result (None where the agent had nothing to do)."""
         return [part() if part else None for part in self.parts]
+
+
+class Standing(NamedTuple):
+    """Where all that is learnt stands: of each agent and the taste, and what can be taken back."""
+
+    kept: list[Any]
+    given: list[Given]
 
 
 class Learner(Protocol):
@@ -91,6 +106,7 @@ class Learning:
         self._adventure = 0.0
         self._jobs = 0
         self._in_flight = -1
+        self._outdated = -1  # the job in flight is of another standing
         self._wanted = False
         self._pressed_ns = -1  # the last onset when a rating was last given
         self._warned = False
@@ -126,6 +142,30 @@ class Learning:
         else:
             self.about.discard(head)
 
+    @property
+    def undoable(self) -> int:
+        """Ratings that can be taken back."""
+        return len(self._given)
+
+    def keep(self) -> Standing:
+        """Where it stands, to come back to."""
+        return Standing([one.keep() for one in self.kept], list(self._given))
+
+    def stand(self, standing: Standing) -> None:
+        """Go on from there. Copies, in the slack; the plan in mid-phrase changes two beats later."""
+        for one, kept in zip(self.kept, standing.kept, strict=True):
+            one.restore(kept)
+        self._given.clear()
+        self._given.extend(standing.given)
+        if self.taste is None:  # its agents learn from steps: these were rated for what stood there before
+            for table in self.steps:
+                table.first += table.n
+                table.n = table.matured = 0
+        self._outdated = self._in_flight
+        self.version += 1
+        self.changed = True
+        self._work()
+
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""
         for table in self.steps:
@@ -156,19 +196,19 @@ class Learning:
 
     def rate(
         self, turn_ns: int, t_pressed: int, value: float, source: int, phrase_over: bool, control: int = -1
-    ) -> bool:  # fmt: skip
+    ) -> Taken | None:  # fmt: skip
         """Credit a rating (-1..1) pressed at ``t_pressed``; ``phrase_over``: nothing more of the last phrase comes.
 
-        Returns whether it was taken: not while HELD, not if it is older than a minute (said once), and not if it is
-        the last press of its ``source`` bouncing.
+        Returns None if it was not taken: while HELD, if it is older than a minute (said once), and if it is the
+        last press of its ``source`` bouncing.
         """
         if self.held:
-            return False
+            return None
         if turn_ns - t_pressed > OLD_S * 1e9:
             if not self._warned:
                 self._warned = True
                 self._recorder.status(turn_ns, TOO_OLD)
-            return False
+            return None
         meant = self.meaning.of(t_pressed, phrase_over)
         densities = meant.densities
         number, first_ns = self.ratings, t_pressed
@@ -178,7 +218,7 @@ class Learning:
             newest = self._given[-1].number if self._given else -1
             if last is not None and (what == BOUNCE or (what == STRONGER and last.number != newest)):
                 self._recorder.rating(turn_ns, t_pressed, last.number, source, value, SAME_PRESS)
-                return False
+                return None
             if last is not None and what in (STRONGER, INSTEAD) and last.number == newest:
                 number = last.number  # this one stands for it
                 self.undo()
@@ -199,15 +239,20 @@ class Learning:
         if self.taste is None:
             rewards = self.credit.give(reached, strong)
         elif reached:
-            self.taste.rate(first_ns, strong, self.taste.features_of(self._felt(reached)), self._silence(reached))
-        felt = self.taste is not None and bool(reached)
-        self._given.append(Given(number, t_pressed, (source, control), rewards, felt, pressed_ns))
+            felt = self.taste.features_of(self._felt(reached))
+            silent = self._silence(reached, self.taste.one_sided(self.taste.n))
+            self.taste.rate(first_ns, strong, felt, self.taste.features_of(self._felt(silent)) if silent else None)
+        learnt = self.taste is not None and bool(reached)
+        self._given.append(Given(number, t_pressed, (source, control), rewards, learnt, pressed_ns))
         phrase = judged.number if judged is not None else MOMENT
         self._recorder.rating(turn_ns, t_pressed, number, source, value, phrase if reached else NOTHING_REACHED)
         for head, step, weight in reached:
             self._recorder.credit(turn_ns, number, head, step, weight)
         self._work()
-        return True
+        if not reached:
+            return Taken(strong, -1)
+        head, step, _ = max(reached, key=lambda one: one[2])  # the first step of a phrase
+        return Taken(strong, int(self.steps[head].t_ns[step - self.steps[head].first]))
 
     def undo(self) -> bool:
         """Take the last rating back, exactly; returns whether there was one."""
@@ -284,8 +329,9 @@ class Learning:
             for i in np.flatnonzero(table.phrase[: table.n] == phrase)
         ]
 
-    def _silence(self, reached: list[tuple[int, int, float]]) -> np.ndarray | None:
-        """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it."""
+    def _silence(self, reached: list[tuple[int, int, float]], counts: bool) -> list[tuple[int, int, float]]:
+        """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it; nothing if
+        silence does not count."""
         first: dict[int, int] = {}
         for head, number, _ in reached:
             first[head] = min(number, first.get(head, number))
@@ -293,6 +339,9 @@ class Learning:
         last = self._pressed_ns
         for head, number in first.items():
             table = self.steps[head]
+            self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
+            if not counts:
+                continue
             end = number - table.first
             since = max(last, int(table.t_ns[end]) - int(SILENCE_S * 1e9))
             begin = int(np.searchsorted(table.t_ns[:end], since, "right"))
@@ -300,8 +349,7 @@ class Learning:
             rows += [
                 (head, table.first + i, float(s)) for i, s in zip(range(begin, end), heard, strict=True) if s > 0.0
             ]
-            self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
-        return self.taste.features_of(self._felt(rows)) if rows and self.taste is not None else None
+        return rows
 
     def _felt(self, reached: list[tuple[int, int, float]]) -> list[tuple[int, float, np.ndarray]]:
         """The same with the features of each step."""
@@ -323,11 +371,12 @@ class Learning:
         if number != self._in_flight:
             return
         self._in_flight = -1
-        for agent, result in zip(self.agents, results, strict=True):
-            if result is not None:
-                agent.adopt(result)
-        self.version += 1
-        self.changed = self.taste is None  # what has been planned on a taste is kept, unless disliked
+        if number != self._outdated:
+            for agent, result in zip(self.agents, results, strict=True):
+                if result is not None:
+                    agent.adopt(result)
+            self.version += 1
+            self.changed |= self.taste is None  # what has been planned on a taste is kept, unless disliked
         if self._wanted:
             self._work()
 

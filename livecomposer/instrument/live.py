@@ -15,22 +15,25 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from livecomposer.errors import LivecomposerError, PortNotFound
+from livecomposer.errors import ForeignTaste, LivecomposerError, PortNotFound, TasteError
 from livecomposer.instrument import inbox, ring
 from livecomposer.instrument.guard import GuardMemory
-from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, SAY, STOP
+from livecomposer.instrument.inbox import ADOPT, BACK, COMMAND, MIDI, PORT, RATE, SAY, STOP, TASTE
 from livecomposer.instrument.ledger import Ledger
 from livecomposer.instrument.records import SOURCES, Recorder
 from livecomposer.instrument.snapshot import SharedSnapshot
 from livecomposer.midi import ports
 from livecomposer.midi.messages import NOTE_ON
-from livecomposer.midi.profiles import Profile
+from livecomposer.midi.profiles import Profile, load_profiles, match_profile
 from livecomposer.quiet import hush_libraries
-from livecomposer.settings import Settings
+from livecomposer.settings import Settings, user_dir
+
+if TYPE_CHECKING:  # it loads numba, and desk imports this module without
+    from livecomposer.instrument.standby import Ready
 
 SPIN_NS = 800_000  # before a deadline the loop stops sleeping and polls: sleeping wakes 0.09 ms late, 3 ms at p99
 EARLY_NS = 250_000  # so long before it, what is due is worked out (0.05 ms, out of a cold cache 0.15); `sink` waits
@@ -39,6 +42,7 @@ REST_NS = 1_000_000  # while somebody plays, the path of a note is rehearsed thi
 AWAKE_NS = 5_000_000_000  # until so long after the last key
 BEHIND_NS = 20_000_000  # a beat taken up this late has no time left to think
 TIDY_NS = 2_000_000_000
+CHANGE_NS = 10_000_000  # another taste is taken up when nothing is due for so long (it takes about 1 ms)
 FEW = 200
 LEDGER_NS = 500_000_000
 FIFO_PRIORITY = 8  # below jackd's usual 10
@@ -62,6 +66,7 @@ class Wiring:
     virtual_out: bool
     profile: Profile | None
     snapshot: bytes | None
+    taste: int = 0  # the number of the taste that ``snapshot`` is
 
 
 class LearnerThread:
@@ -115,6 +120,9 @@ class Live:
         self._orphan = False
         self._awake_until = 0
         self._version = 0
+        self._taste = wiring.taste
+        self._taken = 0  # the version with which this taste was taken up
+        self._ready: Ready | None = None
         self._decide_p99 = 0
         self._next_ledger = 0
         self._next_tidy = 0
@@ -142,9 +150,16 @@ class Live:
                 self._open("in", inputs)
         self.fifo = real_time_priority()
         sys.setswitchinterval(SWITCH_S)
+        snapshot = wiring.snapshot
+        if snapshot is not None:
+            try:
+                Performance(wiring.settings).standby.ready(snapshot)
+            except TasteError as error:  # desk then looks for another; meanwhile it begins anew
+                self._status(_refusal(error))
+                snapshot = None
         self.performance = Performance(
             wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
-            learner=self.learner, snapshot=wiring.snapshot, start_ns=time.perf_counter_ns(),
+            learner=self.learner, snapshot=snapshot, start_ns=time.perf_counter_ns(),
         )  # fmt: skip
         from livecomposer.instrument.snapshot import arrays_of, layout_of
 
@@ -178,10 +193,65 @@ class Live:
                 self.inbox.put((RATE, entry.t_ns, entry.source, entry.number))
             elif entry.kind == COMMAND:
                 self.inbox.put((COMMAND, entry.t_ns, *inbox.command_of(entry)))
+            elif entry.kind == TASTE:
+                self._make_ready(int(entry.number or 0), entry.text.decode())
             elif entry.kind == PORT:
-                self._port_changed(entry.text.decode(errors="replace"), entry.number == BACK)
+                side, chosen, name = entry.text.decode(errors="replace").partition("=")
+                if chosen:
+                    self._choose_port(side, name)
+                else:
+                    self._port_changed(side, entry.number == BACK)
             else:
                 self.inbox.put((STOP, entry.t_ns))
+
+    def _make_ready(self, number: int, memory: str) -> None:
+        """Another taste, checked and planned on here, away from the loop, which then only copies it."""
+        try:
+            data = None
+            if memory:
+                shared = ring.attach(memory)
+                assert shared.buf is not None
+                size = int.from_bytes(shared.buf[:8], "little")
+                data = bytes(shared.buf[8 : 8 + size])
+                shared.close()
+            ready = self.performance.standby.ready(data, number)
+        except (TasteError, OSError) as error:
+            self.inbox.put((SAY, time.perf_counter_ns(), _refusal(error)))
+        else:
+            self.inbox.put((TASTE, time.perf_counter_ns(), ready))
+
+    def _choose_port(self, side: str, name: str) -> None:
+        """Another port is wanted: opened here, away from the loop, which ends what sounds on the one before."""
+        wiring = self.wiring
+        if wiring.system is None:
+            return
+        try:
+            port, profile = None, None
+            if name and side == "in":
+                profile = match_profile(name, load_profiles(user_dir() / "devices")[0])
+                port = ports.open_input(wiring.system, name, self._on_midi)
+            elif name:
+                port = ports.open_output(wiring.system, name)
+        except LivecomposerError as error:
+            self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
+            return
+        if side == "in":
+            self.wiring = replace(wiring, midi_in=name or None, virtual_in=False)
+        else:
+            self.wiring = replace(wiring, midi_out=name or None, virtual_out=False)
+        self.inbox.put((PORT, time.perf_counter_ns(), side, port, profile))
+
+    def _take_port(self, now: int, side: str, port: Any, profile: Profile | None) -> None:
+        """Go on with another port; the one before has got its note-offs."""
+        self.performance.command(now, f"{side}_lost")
+        if side == "in":
+            self.performance.take_up(now, profile)
+            old, self._in = self._in, port
+        else:
+            old, self._out = self._out, port
+            self._send_out = port.send_message if port is not None else None
+        if old is not None:  # JACK sends in its next cycle: let it
+            threading.Timer(0.1, ports.close_port, (old,)).start()
 
     def _port_changed(self, side: str, back: bool) -> None:
         """A port has gone or come back (desk watches): reopen it here, away from the loop."""
@@ -300,10 +370,24 @@ class Live:
                 self._status(str(error))
         elif kind == ADOPT:
             performance.adopt(now, entry[2], entry[3])
+        elif kind == PORT:
+            self._take_port(now, *entry[2:])
+        elif kind == TASTE:
+            self._ready = entry[2]  # for a moment in which nothing is due
         elif kind == SAY:
             self._status(entry[2])  # the ring has one writer: the loop
         else:
             self._stopping = True
+
+    def _change_taste(self, ready: "Ready", now: int) -> None:
+        """Leave the present taste to desk, if anything has been learnt, and go on with another."""
+        from livecomposer.instrument.snapshot import arrays_of
+
+        learning = self.performance.learning
+        if learning.busy or learning.version != self._taken:
+            self.shared.leave(arrays_of(learning.kept), self._taste)
+        self.performance.change_taste(now, ready)
+        self._taste, self._taken, self._version = ready.number, learning.version, learning.version
 
     def _idle(self) -> None:
         """Nothing is due for a while: percentiles, the shared copy of what was learnt, young garbage."""
@@ -313,12 +397,15 @@ class Live:
             from livecomposer.instrument.snapshot import arrays_of
 
             self._version = performance.learning.version
-            self.shared.write(arrays_of(performance.learning.kept))
+            self.shared.write(arrays_of(performance.learning.kept), self._taste)
         if now >= self._next_ledger:
             self._next_ledger = now + LEDGER_NS
             share = 0.99 if self.decide.count >= FEW else 0.5  # of a few, the 99th percentile is the slowest
             self._decide_p99 = self.decide.percentile(share)
             self._write_ledger(now)
+        elif self._ready is not None and performance.next_due_ns() - now > CHANGE_NS:
+            ready, self._ready = self._ready, None
+            self._change_taste(ready, now)
         elif now >= self._next_tidy:
             self._next_tidy = now + TIDY_NS
             gc.collect(0)
@@ -361,7 +448,7 @@ class Live:
     def _save(self) -> None:
         from livecomposer.instrument.snapshot import arrays_of
 
-        self.shared.write(arrays_of(self.performance.learning.kept))
+        self.shared.write(arrays_of(self.performance.learning.kept), self._taste)
 
     def _status(self, text: str) -> None:
         self.recorder.status(time.perf_counter_ns(), text)
@@ -370,6 +457,11 @@ class Live:
         buffer = self._memories[index].buf
         assert buffer is not None
         return buffer
+
+
+def _refusal(error: Exception) -> str:
+    """The status that tells desk that a taste cannot be used."""
+    return f"refused {'foreign' if isinstance(error, ForeignTaste) else 'damaged'} {error}"
 
 
 def warm(settings: Settings) -> None:

@@ -28,6 +28,7 @@ HUMAN_VELOCITY = 10
 SWING_TICKS = 2  # an off-beat eighth at full swing: the last third of the beat
 SHORTEST_NS = 30_000_000
 VELOCITY_NS = 2_000_000_000
+STRONG = 0.9  # a like from which on it plays that again now
 CADENCE = 7  # the voicing with the root on top
 
 
@@ -220,9 +221,20 @@ class Part:
         return self.pending == 0 and not (events and events[0].phrase == self._learning.phrase)
 
     def disliked(self, turn: int) -> None:
-        """Leave the plan at the next beat, never in mid-beat; it is decided anew once the rating has been learnt."""
+        """Leave the plan and its motif at the next beat, never in mid-beat; it is decided anew once the rating has been
+        learnt."""
         if self._turns.phase == PLAY:
             self._replan = self.line.cut(self.next_beat(turn))
+            self.line.leave()
+
+    def liked(self, turn: int, t_ns: int, strength: float) -> None:
+        """What was heard at ``t_ns`` comes back within two phrases; liked strongly, at the next bar line."""
+        if self._turns.phase != PLAY or not self.line.active:
+            return
+        bar = self._bar_ticks
+        now = -(-self.next_beat(turn) // bar) * bar if strength >= STRONG else -1
+        if self.line.bring_back(int(self._transport.tick_at(t_ns)), now):
+            self._replan = self.line.cut(now)
 
     def replan(self, now_ns: int) -> None:
         """Decide anew what a dislike has cut, as soon as the learner is idle."""
@@ -245,6 +257,9 @@ class Part:
     def _publish(self, t_ns: int) -> None:
         for i, event in enumerate(self.line.events):
             self._recorder.plan(t_ns, event.tick, event.ticks, event.note, event.added, i == 0)
+        coming = next((event for event in self.line.events if event.odds), None)
+        if coming is not None:
+            self._recorder.likely(t_ns, coming.tick, coming.odds)
 
     def _velocity(self, t_ns: int, tick: int) -> int:
         """The player's mean of the last 2 s less 8, accented by metre."""

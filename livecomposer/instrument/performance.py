@@ -35,6 +35,7 @@ from livecomposer.instrument.records import ANSWERS, BY_AGENT, BY_CLICK, BY_PLAY
 from livecomposer.instrument.ring import RingWriter
 from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
 from livecomposer.instrument.snapshot import load_model, pack_agents, unpack_agents
+from livecomposer.instrument.standby import Ready, Standby
 from livecomposer.instrument.voices import METRONOME, Voices
 from livecomposer.midi.controls import ControlMap
 from livecomposer.midi.messages import ACTIVE_SENSING, CC_VOLUME, CONTROL_CHANGE, PROGRAM_CHANGE
@@ -107,7 +108,8 @@ class Performance:
         prior = load_prior(settings.prior)
         agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
         delay = Delay.of(settings.delay, settings.delay_spread)
-        self.learning = Learning(agents, self.recorder, learner, settings.held, taste, delay)
+        held = settings.held or settings.stage
+        self.learning = Learning(agents, self.recorder, learner, held, taste, delay)
         if settings.model:
             load_model(settings.model, settings.agent, agents)
         if snapshot is not None:
@@ -115,6 +117,9 @@ class Performance:
         self.learning.explore(settings.adventure if settings.explore else 0.0)
         if snapshot is not None:
             self.learning.plan()
+        self.standby = Standby(
+            self.learning, settings.agent, lambda: make_agents(settings.agent, 0, prior, settings.policy), self.recorder
+        )
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
@@ -152,6 +157,7 @@ class Performance:
         self._chord_ns = start_ns - CHORD_NS - 1
         self._phrase_over = True  # of harmonize
         self._heard_ns = start_ns
+        self._chord_shown = (-1, 0)
         self._sensing = False
         self._count_in_until = 0
         self._programs()
@@ -239,6 +245,17 @@ class Performance:
         obey(self, turn, name, value)
         self._slack()
 
+    def change_taste(self, t_ns: int, taste: Ready | bytes | None) -> None:
+        """Go on with another taste: a model file (None: begin anew), or what ``standby.ready`` has made of one.
+
+        Raises TasteError for what cannot be used, and then changes nothing.
+        """
+        ready = taste if isinstance(taste, Ready) else self.standby.ready(taste)
+        turn = self._turn(t_ns)
+        self._record_late()
+        self.standby.take(turn, ready)
+        self._slack()
+
     def late(self, turn_ns: int) -> None:
         """Live saw the budget overrun: decisions from here to ``turn_ns`` are the fallback's."""
         self._late_from = self._turn(self.now_ns)  # what was due before is not late
@@ -250,6 +267,14 @@ class Performance:
         self._record_late()
         self.recorder.adopt(turn, number)
         self.learning.adopt(number, results)
+        self._slack()
+
+    def take_up(self, t_ns: int, profile: Profile | None) -> None:
+        """Another controller is plugged in: its controls are obeyed from here on."""
+        turn = self._turn(t_ns)
+        self._record_late()
+        self.recorder.controls(turn, [astuple(control) for control in profile.controls] if profile else [])
+        self.hands.controls = ControlMap(profile)
         self._slack()
 
     def advance(self, until_ns: int) -> list[tuple[int, bytes]]:
@@ -572,9 +597,13 @@ class Performance:
         """Credit a rating that was pressed at ``t_pressed`` and is taken at ``turn``."""
         value = min(max(float(value), -1.0), 1.0)
         over = self._phrase_over if self.turns.role == "harmonize" else self.part.phrase_over()
-        heard = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
-        if heard and value < 0.0 and not self.pairs.on:  # a pair is heard out
+        taken = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
+        if taken is None or self.pairs.on:  # a pair is heard out
+            return
+        if value < 0.0:
             self.part.disliked(turn)
+        elif value > 0.0 and taken.t_ns >= 0:
+            self.part.liked(turn, taken.t_ns, taken.strength)
 
     def _real_time(self, status: int, t_in: int, turn: int) -> None:
         """Active sensing, or the clock of another machine."""
@@ -605,7 +634,7 @@ class Performance:
             self._late_from = -1
 
     def _record_decision(self, head: int, choice: Choice, number: int, stamps: tuple[int, int, int]) -> None:
-        value = choice.liking + self.learning.agents[head].value(choice)
+        value = choice.liking + self.learning.agents[head].value(choice.state, choice.features, choice.action)
         self.recorder.decision(head, choice.late, choice.action, number, stamps, value, choice.prior)
 
     def _record_beat(self, at: int, tick: int) -> None:
@@ -614,6 +643,10 @@ class Performance:
         key = self.hearing.key
         classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
         tempo, turns = self.transport.tempo, self.turns
+        chord = self.hearing.chord_at(tick)
+        if chord != self._chord_shown:
+            self._chord_shown = chord
+            self.recorder.chord(at, *chord)
         self.recorder.beat(at, tick, tempo, key.tonic, turns.phase, classes, turns.role, flags)
 
     def _programs(self) -> None:

@@ -15,16 +15,24 @@ from livecomposer.agents.view import View, harmony_view, melody_view, rhythm_vie
 from livecomposer.music.actions import (
     HARMONY_FALLBACK,
     N_LENGTHS,
+    NOTES_AT,
     RHYTHM_FALLBACK,
     STEPS,
     Ladder,
     melody_fallback,
 )
 from livecomposer.music.context import (
+    A_AGAIN,
+    A_TICK,
+    A_VARIED,
+    BAR_TICKS,
     EVENT_TICKS,
     HARMONIZE,
     HARMONY,
     HIGH,
+    HINT_RHYTHM,
+    HINT_RUNG,
+    LAG,
     LOW,
     MELODY,
     NOTHING,
@@ -34,10 +42,13 @@ from livecomposer.music.context import (
     PHRASE_TICKS,
     RHYTHM,
     ROLE,
+    SECTION,
+    SECTIONS,
     TICK,
     begin_answer,
     begin_form,
     choose_length,
+    come_back,
     new_own,
     new_trace,
     prepare,
@@ -53,7 +64,8 @@ STAYS = 1.0  # a planned note is kept unless the prior now finds another e times
 
 class Planned(NamedTuple):
     """One event to come: ``note`` -1 is a rest, ``added`` the notes under it, ``choices`` by head (None: not asked),
-    ``before`` the context that they were made in, ``columns`` what the rules say of it."""
+    ``before`` the context that they were made in, ``columns`` what the rules say of it, ``odds`` the notes that it was
+    drawn from with their probabilities, the likeliest first."""
 
     tick: int
     ticks: int
@@ -63,6 +75,7 @@ class Planned(NamedTuple):
     choices: tuple[Choice | None, Choice | None, Choice | None]
     before: np.ndarray
     columns: np.ndarray
+    odds: tuple[tuple[int, float], ...] = ()
 
 
 class Kept(NamedTuple):
@@ -70,6 +83,16 @@ class Kept(NamedTuple):
 
     own: np.ndarray
     form: np.ndarray
+
+
+class Back(NamedTuple):
+    """A bar that has been liked comes back: the one at tick ``source`` in the bar at ``at``, ``shift`` steps higher;
+    note by note if it was liked strongly, else as what the motif suggests."""
+
+    source: int
+    at: int
+    shift: int
+    strictly: bool
 
 
 class Line:
@@ -102,6 +125,7 @@ class Line:
         self.end_tick = -1
         self.active = False
         self.on_phrase: Callable[[], None] = _nothing
+        self._back: Back | None = None
         self._prior = prior
         self._taste = taste
         self._rng = rng
@@ -157,6 +181,36 @@ class Line:
         """No more events."""
         self.events.clear()
         self.active = False
+        self._back = None
+
+    def bring_back(self, tick: int, now: int) -> bool:
+        """The bar around ``tick`` has been liked: it opens the next phrase that would not have it anyway, at most two
+        on; or, if there is a bar line ``now`` (-1: no), comes back there, and transposed if it had done so just before.
+        Returns whether it comes back now (not more than twice in a phrase)."""
+        own, back = self.own, self._back
+        bar = int(self.world[BAR_TICKS])
+        source, shift = tick // bar * bar, 0
+        length, first = int(own[PHRASE_TICKS]), int(own[A_TICK])
+        recent = back is not None and back.at <= now < back.at + bar + length
+        if back is not None and back.at <= tick < back.at + bar:
+            source, shift = back.source, 2
+        fits = now >= 0 and (self.end_tick < 0 or now + bar <= self.end_tick)
+        if fits and (not recent or (shift and back is not None and not back.shift)):
+            self._back = Back(source, now, shift, True)
+            return True
+        if length > 0 and (back is None or back.at + bar <= tick):
+            at = int(own[PHRASE_TICK]) + length
+            following = (int(own[SECTION]) + 1) % SECTIONS
+            if following not in (A_VARIED, A_AGAIN):
+                self._back = Back(source, at, 0, False)
+            elif not first <= source < first + length:
+                self._back = Back(source, at + length, 0, False)
+        return False
+
+    def leave(self) -> None:
+        """What was to come back does not, and the motif is left."""
+        self._back = None
+        self.own[LAG] = 0
 
     def close(self, tick: int) -> None:
         """The line ends at ``tick``, and its last phrase heads there for the tonic."""
@@ -175,6 +229,8 @@ class Line:
             tick = int(own[TICK])
             if tick >= horizon:
                 return
+            if self._back is not None:
+                come_back(own, self.world, self.trace, self.ladder.row, *self._back[:3])
             if self.end_tick >= 0:
                 own[PHRASE_END] = min(int(own[PHRASE_END]), self.end_tick)
             self.events.append(self._decide(tick, late))
@@ -204,7 +260,7 @@ class Line:
         view = self._views[HARMONY]
         state = harmony_view(own, self.world, self.ladder.row, note, *view.arrays)
         action = -1 if late else self.agents[HARMONY].act(state, *view.seen)
-        if action < 0 or not view.mask[action]:
+        if action < 0 or not view.mask.item(action):
             alone = 0 if self.world[ROLE] != HARMONIZE else HARMONY_FALLBACK
             action = alone if self._prior.empty else best(view.prior, view.mask)
         return view.choice(state, action, late)
@@ -232,12 +288,14 @@ class Line:
         self.events.clear()
         self.active = True
         self.end_tick = end_tick
+        self._back = None
 
     def rhythm(self, late: bool) -> Choice:
         """The rhythm head's choice for the event at ``own[TICK]``; its length is then in the context."""
         own, view = self.own, self._views[RHYTHM]
         state = rhythm_view(own, self.world, *view.arrays)
-        choice = view.choice(state, self._pick(RHYTHM, state, late), late)
+        again = int(own[HINT_RHYTHM]) if self._again() else -1
+        choice = view.choice(state, self._pick(RHYTHM, state, late) if again < 0 else again, late)
         choose_length(own, choice.action)
         return choice
 
@@ -245,8 +303,17 @@ class Line:
         """The melody head's choice for an event of known length, and the note it leads to."""
         state = self._see_melody(self.own)
         view = self._views[MELODY]
-        choice = view.choice(state, self._pick(MELODY, state, late), late)
+        again = -1
+        if self._again() and self.own[HINT_RUNG] >= 0:
+            note = self.ladder.row[NOTES_AT + self.own[HINT_RUNG]]
+            again = next((a for a in range(len(STEPS)) if view.mask[a] and view.notes[a] == note), -1)
+        choice = view.choice(state, self._pick(MELODY, state, late) if again < 0 else again, late)
         return choice, int(view.notes[choice.action])
+
+    def _again(self) -> bool:
+        """Whether the next event lies in a bar that repeats one note by note: then nothing else is tried."""
+        back = self._back
+        return back is not None and back.strictly and back.at <= self.own[TICK] < back.at + self.world[BAR_TICKS]
 
     def _decide(self, tick: int, late: bool) -> Planned:
         own, world, row, style = self.own, self.world, self.ladder.row, self._prior.style
@@ -258,10 +325,23 @@ class Line:
             play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
             return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
         melody, note = self.melody(late)
+        odds = self._odds(melody.state)
         harmony = self.harmonize(own, note, late)
         play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
-        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns)
+        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns, odds)
+
+    def _odds(self, state: int) -> tuple[tuple[int, float], ...]:
+        """What the melody head has just drawn from, by note: π(a) ∝ π₀(a) exp[(Q(s,a) + l(a))/u]."""
+        view, agent = self._views[MELODY], self.agents[MELODY]
+        allowed = np.flatnonzero(view.mask)
+        values = np.array([agent.value(state, view.features, int(a)) for a in allowed]) + view.liking[allowed]
+        nats = view.prior[allowed] + values / agent.nat
+        weights = np.exp(nats - nats.max())
+        found: dict[int, float] = {}
+        for note, p in zip(view.notes[allowed], weights / weights.sum(), strict=True):
+            found[int(note)] = found.get(int(note), 0.0) + float(p)
+        return tuple(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def _see_melody(self, own: np.ndarray) -> int:
         """Fill the melody head's view; its state."""
@@ -271,7 +351,7 @@ class Line:
         """The agent's action, or without one (or too late for one) the prior's best."""
         view = self._views[head]
         action = -1 if late else self.agents[head].act(state, *view.seen)
-        if action >= 0 and view.mask[action]:
+        if action >= 0 and view.mask.item(action):
             return action
         if not self._prior.empty:
             return best(view.prior, view.mask)

@@ -22,8 +22,11 @@ _ANSWER = struct.Struct("<iBii")  # number (counted with the ratings), index in 
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
 _ADOPT = struct.Struct("<i")  # job
+_TASTE = struct.Struct("<BII")  # what (CHANGED, ...), number of the taste, CRC-32 of its file (0: it began anew)
 _BEAT = struct.Struct("<ifBBHBB")  # tick, tempo, tonic, phase, pitch classes of the key, role, flags
 _PLAN = struct.Struct("<iHhBB")  # tick, ticks, note (-1 rest), added notes, first of its plan; then the added notes
+_CHORD = struct.Struct("<bH")  # root (-1: none), pitch classes
+_LIKELY = struct.Struct("<iB")  # tick, notes; then (note, share in 255ths) of each, the likeliest first
 _LEDGER = struct.Struct("<IIfffII")  # notes in, notes out, p50, p99, max ms, misses, malformed
 _LOSS = struct.Struct("<I")  # how many
 
@@ -32,14 +35,16 @@ SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
     "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none", "forget", "about_rhythm",
-    "about_notes", "about_chords",
+    "about_notes", "about_chords", "taste", "restore",
 )  # fmt: skip
 ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
 FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
+CHANGED, RESTORED, BROUGHT_BACK = range(3)  # to another taste; to the start; to what was there before that
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)
 # the phrase of a rating that is about a moment; that no note was there for; that is no rating but the last one bouncing
 MOMENT, NOTHING_REACHED, SAME_PRESS = -1, -2, -3
 FLAG_HELD, FLAG_MUTED, FLAG_CLICK, FLAG_EXTERNAL = 1, 2, 4, 8
+MOST_LIKELY = (PAYLOAD_BYTES - _LIKELY.size) // 2  # notes in a LIKELY record
 _MAX_INPUT = PAYLOAD_BYTES - _INPUT.size
 
 
@@ -97,6 +102,10 @@ class Recorder:
         """A job's result is in use from here on."""
         self._write(Kind.ADOPT, turn_ns, _ADOPT.pack(job))
 
+    def taste(self, turn_ns: int, what: int, number: int, crc: int) -> None:
+        """Another taste than before is in use from here on."""
+        self._write(Kind.TASTE, turn_ns, _TASTE.pack(what, number, crc))
+
     def beat(
         self, t_ns: int, tick: int, tempo: float, tonic: int, phase: int, classes: int, role: str, flags: int
     ) -> None:
@@ -107,6 +116,20 @@ class Recorder:
     def plan(self, t_ns: int, tick: int, ticks: int, note: int, added: tuple[int, ...], first: bool) -> None:
         """One event of the plan; the first of a plan replaces the plan before it."""
         self._write(Kind.PLAN, t_ns, _PLAN.pack(tick, ticks, note, len(added), first) + bytes(added))
+
+    def controls(self, turn_ns: int, rows: list[tuple[Any, ...]]) -> None:
+        """Another controller's controls are obeyed from here on, as JSON."""
+        if self._writer:
+            self._writer.write_long(Kind.CONTROLS, turn_ns, json.dumps(rows).encode())
+
+    def chord(self, t_ns: int, root: int, classes: int) -> None:
+        """The chord that is played over from here on; ``classes`` as in a beat."""
+        self._write(Kind.CHORD, t_ns, _CHORD.pack(root, classes))
+
+    def likely(self, t_ns: int, tick: int, odds: tuple[tuple[int, float], ...]) -> None:
+        """What the note planned at ``tick`` was drawn from: (note, probability), the likeliest first."""
+        shown = [byte for note, p in odds[:MOST_LIKELY] for byte in (note, round(p * 255))]
+        self._write(Kind.LIKELY, t_ns, _LIKELY.pack(tick, len(shown) // 2) + bytes(shown))
 
     def ledger(self, t_ns: int, row: tuple[int, int, float, float, float, int, int]) -> None:
         """The latency ledger: notes in, notes out, p50, p99, max (ms), misses, malformed."""
@@ -146,9 +169,13 @@ def unpack(record: Record) -> tuple[Any, ...]:
     if kind == Kind.PLAN:
         tick, ticks, note, added, first = _PLAN.unpack_from(payload)
         return tick, ticks, note, tuple(payload[_PLAN.size : _PLAN.size + added]), bool(first)
+    if kind == Kind.LIKELY:
+        tick, n = _LIKELY.unpack_from(payload)
+        pairs = payload[_LIKELY.size : _LIKELY.size + 2 * n]
+        return tick, tuple((pairs[i], pairs[i + 1] / 255) for i in range(0, len(pairs), 2))
     layout = {
         Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
-        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS,
+        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.TASTE: _TASTE, Kind.CHORD: _CHORD,
     }.get(Kind(kind))  # fmt: skip
     return layout.unpack(payload) if layout else ()
 

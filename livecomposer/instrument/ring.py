@@ -47,6 +47,10 @@ class Kind(IntEnum):
     CHUNK = 16
     STATUS = 17
     ANSWER = 18
+    TASTE = 19
+    CHORD = 24
+    LIKELY = 25
+    CONTROLS = 26
 
 
 class Record(NamedTuple):

@@ -1,7 +1,7 @@
 """What has been learnt, as bytes: the model file's format, and a double buffer in shared memory that desk saves from.
 
-The loop refreshes the shared copy after a rating (one memcpy, tens of µs, in its slack); desk writes it to disk.
-Numba-free.
+The loop refreshes the shared copy after a rating (one memcpy, tens of µs, in its slack); desk writes it to disk. When
+the loop goes on with another taste, a third copy keeps the one that it left, until the next change. Numba-free.
 """
 
 import json
@@ -14,10 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from livecomposer.agents.model import pack, unpack
-from livecomposer.errors import SettingsError, TasteError
+from livecomposer.errors import ForeignTaste, SettingsError, TasteError
 
-_HEAD = struct.Struct("<QIII")  # number of the copy, its half, bytes, crc
-_HALVES_AT = 4096  # behind the header: number, and the JSON that names the arrays
+_HEAD = struct.Struct("<QIIII")  # number of the copy, its part, bytes, crc, whose it is
+_LEFT_AT = 32  # a second header: of the copy of the taste that was left last
+_TEXT_AT = 64  # the JSON that names the arrays, behind its length
+_PARTS_AT = 4096
+_LEFT = 2  # the part behind the two halves
 
 
 class Stateful(Protocol):
@@ -29,7 +32,13 @@ class Stateful(Protocol):
         """Named arrays."""
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Take them back."""
+        """Take them back; raises TasteError, saying what it is, for what cannot be learnt."""
+
+    def keep(self) -> Any:
+        """All that it stands on, to come back to."""
+
+    def restore(self, kept: Any) -> None:
+        """Stand there again; cheap."""
 
 
 def layout_of(agents: Sequence[Stateful]) -> int:
@@ -53,19 +62,30 @@ def pack_agents(agent: str, agents: Sequence[Stateful]) -> bytes:
 
 
 def unpack_agents(data: bytes, agent: str, agents: Sequence[Stateful], where: str = "the snapshot") -> None:
-    """Load a model file into agents. Raises TasteError if it is for others."""
+    """Load a model file into agents.
+
+    Raises
+    ------
+    ForeignTaste
+        It is for another agent, layout or version.
+    TasteError
+        It is damaged, down to its numbers. What the agents then hold means nothing.
+    """
     arrays, meta = unpack(data, where)
     if meta.get("agent") != agent:
-        raise TasteError(f"{where} was learnt by agent {meta.get('agent')!r}, not {agent!r}; choose that agent")
+        raise ForeignTaste(f"{where} was learnt by agent {meta.get('agent')!r}, not {agent!r}; choose that agent")
     if meta.get("layout") != layout_of(agents):
-        raise TasteError(f"{where} has another layout of heads than this version; it has not been used or changed")
+        raise ForeignTaste(f"{where} has another layout of heads than this version; it has not been used or changed")
     wanted = {name: (array.shape, array.dtype) for name, array in arrays_of(agents).items()}
     if wanted != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
         raise TasteError(f"{where} does not hold the arrays that it names; it has not been used or changed")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise TasteError(f"{where} holds numbers that are not finite; it has not been used or changed")
-    for a in agents:
-        a.load({name: arrays[f"{a.spec.name}.{name}"] for name in a.state()})
+    try:
+        for a in agents:
+            a.load({name: arrays[f"{a.spec.name}.{name}"] for name in a.state()})
+    except TasteError as error:
+        raise TasteError(f"{where} holds {error}; it has not been used or changed") from None
 
 
 def load_model(path: str, agent: str, agents: Sequence[Stateful]) -> None:
@@ -88,46 +108,57 @@ class SharedSnapshot:
 
     def __init__(self, buffer: memoryview) -> None:
         self._buffer = buffer
-        self._number = _HEAD.unpack_from(buffer, 0)[0]  # a restarted instrument counts on
+        self._number = max(_HEAD.unpack_from(buffer, at)[0] for at in (0, _LEFT_AT))  # a restarted instrument counts on
 
     @staticmethod
     def size_of(n_bytes: int) -> int:
         """Shared memory needed for a state of ``n_bytes``."""
-        return _HALVES_AT + 2 * n_bytes
+        return _PARTS_AT + 3 * n_bytes
 
     def describe(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Say once, before any ``write``, what the bytes will be."""
         rows = [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()]
         text = json.dumps({"arrays": rows, "meta": meta}).encode()
-        struct.pack_into("<I", self._buffer, 32, len(text))
-        self._buffer[36 : 36 + len(text)] = text
+        struct.pack_into("<I", self._buffer, _TEXT_AT, len(text))
+        self._buffer[_TEXT_AT + 4 : _TEXT_AT + 4 + len(text)] = text
 
-    def write(self, arrays: dict[str, np.ndarray]) -> None:
-        """Copy the arrays. Slack; one writer."""
-        number = self._number + 1
-        half = (len(self._buffer) - _HALVES_AT) // 2
-        start = _HALVES_AT + (number & 1) * half
-        at = start
+    def write(self, arrays: dict[str, np.ndarray], whose: int = 0) -> None:
+        """Copy the arrays of taste ``whose``. Slack; one writer."""
+        self._copy(arrays, whose, 0, 1 - _HEAD.unpack_from(self._buffer, 0)[1])
+
+    def leave(self, arrays: dict[str, np.ndarray], whose: int) -> None:
+        """Copy the arrays of a taste that is being left: ``read_left`` finds it until another is."""
+        self._copy(arrays, whose, _LEFT_AT, _LEFT)
+
+    def read(self, after: int = 0, whose: int = 0) -> tuple[int, bytes] | None:
+        """(number, model file) of a whole copy of taste ``whose`` newer than number ``after``, or None. Any process."""
+        return self._found(0, after, whose)
+
+    def read_left(self, whose: int) -> bytes | None:
+        """The model file of taste ``whose`` as it was left, or None if it was not the last that was left."""
+        found = self._found(_LEFT_AT, 0, whose)
+        return found[1] if found else None
+
+    def _copy(self, arrays: dict[str, np.ndarray], whose: int, head: int, part: int) -> None:
+        start = at = self._start(part)
         for array in arrays.values():
             raw = array.reshape(-1).view(np.uint8).data
             self._buffer[at : at + len(raw)] = raw
             at += len(raw)
-        crc = zlib.crc32(self._buffer[start:at])
-        _HEAD.pack_into(self._buffer, 0, number, number & 1, at - start, crc)
-        self._number = number
+        crc = zlib.crc32(self._buffer[start:at], whose)
+        self._number += 1
+        _HEAD.pack_into(self._buffer, head, self._number, part, at - start, crc, whose)
 
-    def read(self, after: int = 0) -> tuple[int, bytes] | None:
-        """(number, model file) of a whole copy newer than number ``after``, or None. Any process."""
-        number, side, size, crc = _HEAD.unpack_from(self._buffer, 0)
-        if number <= after:
+    def _found(self, head: int, after: int, whose: int) -> tuple[int, bytes] | None:
+        number, part, size, crc, owner = _HEAD.unpack_from(self._buffer, head)
+        if number <= after or owner != whose:
             return None
-        half = (len(self._buffer) - _HALVES_AT) // 2
-        start = _HALVES_AT + side * half
+        start = self._start(part)
         raw = bytes(self._buffer[start : start + size])
-        if zlib.crc32(raw) != crc:
+        if zlib.crc32(raw, whose) != crc:
             return None  # being rewritten: the next look finds it
-        length = struct.unpack_from("<I", self._buffer, 32)[0]
-        described = json.loads(bytes(self._buffer[36 : 36 + length]))
+        length = struct.unpack_from("<I", self._buffer, _TEXT_AT)[0]
+        described = json.loads(bytes(self._buffer[_TEXT_AT + 4 : _TEXT_AT + 4 + length]))
         arrays, at = {}, 0
         for name, dtype, shape in described["arrays"]:
             count = int(np.prod(shape))
@@ -135,3 +166,6 @@ class SharedSnapshot:
             arrays[name] = array
             at += array.nbytes
         return number, pack(arrays, described["meta"])
+
+    def _start(self, part: int) -> int:
+        return _PARTS_AT + part * ((len(self._buffer) - _PARTS_AT) // 3)

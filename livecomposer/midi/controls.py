@@ -16,7 +16,7 @@ from livecomposer.midi.messages import (
     POLYTOUCH,
     PROGRAM_CHANGE,
 )
-from livecomposer.midi.profiles import HOLD_ROLES, PRESS_ROLES, UNNUMBERED, Control, Profile
+from livecomposer.midi.profiles import HOLD_ROLES, PRESS_ROLES, Control, Profile
 
 STATUS = {
     "note_on": NOTE_ON,
@@ -85,7 +85,7 @@ class ControlMap:
         for status in statuses:
             for channel in range(16) if control.channel < 0 else (control.channel,):
                 start = ((status | channel) - NOTE_OFF) << 7
-                for number in range(128) if control.message in UNNUMBERED else (control.number,):
+                for number in control.numbers:
                     self._table[start + number] = index
 
     def find(self, status: int, data1: int) -> int:
@@ -107,6 +107,7 @@ class ControlMap:
         - A role that is pressed gives 1.0 once for each press, ``rate_up`` and ``rate_down`` a signed strength:
           ±(0.25 + 0.75 velocity/127) for a note, ±0.5 for anything without a velocity.
         - A role that is held (``about_...``) gives 1.0 when it goes down and 0.0 when it comes up.
+        - Program changes that choose a taste give its number, from 0.
         - A control_change is down at 64 and above and up below 32; between them nothing changes.
         - A pedal that rests high is inverted, and its first message shows it: a pedal resting at 0 cannot send 0
           first, and the pedal controllers 64-69 start at 127 (a switch) or low (a sweep), never at 64-126. Other
@@ -162,6 +163,8 @@ def _strength(control: Control) -> float:
 def _values(control: Control) -> tuple[float | None, ...]:
     """The value for each last data byte 0-127."""
     note = control.message == "note_on"
+    if control.selects:
+        return tuple(float(data - control.number) for data in range(128))
     if control.role in PRESS_ROLES:
         if note and control.role in ("rate_up", "rate_down"):
             sign = 1.0 if control.role == "rate_up" else -1.0

@@ -1,7 +1,7 @@
-"""Learning a controller by pressing it: which message means yes, no, undo and panic.
+"""Learning a controller by pressing it: which message means yes, no, undo and panic, which programs choose a taste.
 
-A pure state machine: ``livecomposer learn`` feeds it every message of the player's port, prints what it answers, and
-writes the profile it builds. No ports, no clock, no files.
+Pure state machines: ``livecomposer learn`` feeds one of them every message of the player's port, prints what it
+answers, and writes the profile it builds. No ports, no clock, no files.
 """
 
 import re
@@ -97,14 +97,7 @@ class LearnSession:
 
         :func:`port_pattern` makes such a regex from a port's name. Raises ProfileError if ``match`` is none.
         """
-        profile = Profile(
-            name=name,
-            kind="keyboard",
-            match=(match,),
-            note_range=(self.played_low, self.played_high),
-            controls=self.controls,
-        )
-        return replace(parse_profile(profile_text(profile), name), path=None)
+        return _profile(name, match, (self.played_low, self.played_high), self.controls)
 
     def _answer(self, message: str, channel: int, number: int) -> str:
         what = _described(message, channel, number)
@@ -121,6 +114,63 @@ class LearnSession:
         self._taken.append((word, Control(message, channel, number, role)))
         self._asked += 1
         return f"{word}: {what}"
+
+
+class TastesSession:
+    """Asks for the lowest and the highest of the program changes that are to choose a taste.
+
+    Parameters
+    ----------
+    played_low, played_high
+        Lowest and highest key of the keyboard, for the profile.
+    """
+
+    def __init__(self, played_low: int, played_high: int) -> None:
+        self.played_low = played_low
+        self.played_high = played_high
+        self.done = False
+        self.controls: tuple[Control, ...] = ()
+        self._first: tuple[int, int] | None = None  # channel and program
+
+    @property
+    def prompt(self) -> str:
+        """What to ask now; empty when done."""
+        if self.done:
+            return ""
+        which = "lowest" if self._first is None else "highest"
+        return f"send the {which} of the program changes that should choose a taste"
+
+    def feed(self, msg: bytes) -> str | None:
+        """Take one message from the device; returns what to show, or None if it is no program change."""
+        if self.done or not is_channel_message(msg) or msg[0] & 0xF0 != PROGRAM_CHANGE:
+            return None
+        channel, program = msg[0] & 0x0F, msg[1]
+        what = _described("program_change", channel, program)
+        if self._first is None:
+            self._first = channel, program
+            return f"lowest: {what}"
+        if channel != self._first[0]:
+            return f"{what}: the lowest was on channel {self._first[0] + 1}; send one on that"
+        if program <= self._first[1]:
+            return f"{what} is not above the lowest, program {self._first[1]}; send a higher one"
+        self.controls = (
+            Control("program_change", channel, self._first[1], "taste", low=float(self._first[1]), high=float(program)),
+        )
+        self.done = True
+        return f"highest: {what}"
+
+    def skip(self) -> None:
+        """Leave it as it is."""
+        self.done = True
+
+    def profile(self, name: str, match: str) -> Profile:
+        """As ``LearnSession.profile``."""
+        return _profile(name, match, (self.played_low, self.played_high), self.controls)
+
+
+def _profile(name: str, match: str, played: tuple[int, int], controls: tuple[Control, ...]) -> Profile:
+    profile = Profile(name=name, kind="keyboard", match=(match,), note_range=played, controls=controls)
+    return replace(parse_profile(profile_text(profile), name), path=None)
 
 
 def _described(message: str, channel: int, number: int) -> str:

@@ -28,7 +28,7 @@ CURVES = ("linear", "square", "root")
 HOLD_ROLES = ("about_notes", "about_rhythm", "about_chords")
 PRESS_ROLES = (
     "rate_up", "rate_down", "undo", "forget", "panic", "role", "held", "mute", "tap", "click", "end", "key_next",
-    *HOLD_ROLES, "ab", "ab_a", "ab_b", "ab_none",
+    *HOLD_ROLES, "ab", "ab_a", "ab_b", "ab_none", "taste",
 )  # fmt: skip
 KNOB_ROLES = ("rate", "level", "adventure", "outside", "tempo")
 CONTROL_ROLES = (*KNOB_ROLES, *PRESS_ROLES)
@@ -61,7 +61,8 @@ class Control:
     ``message`` is mido's word; ``channel`` 0-15 or -1 for any; ``number`` the note, controller or program, -1 where
     the message has none. ``low`` and ``high`` are the values at the two ends of a knob (reversed: turned round);
     equal, as by default, they stand for the role's own range. ``mode``, ``low``, ``high`` and ``curve`` mean nothing
-    for a role that is pressed.
+    for a role that is pressed, but for program changes that choose a taste: those from ``low`` (also the ``number``)
+    to ``high`` do, each another.
     """
 
     message: str
@@ -75,9 +76,22 @@ class Control:
 
     def __post_init__(self) -> None:
         if self.low == self.high:
-            low, high = ROLE_RANGES.get(self.role, (0.0, 1.0))
+            alone = (float(self.number), float(self.number))
+            low, high = alone if self.selects else ROLE_RANGES.get(self.role, (0.0, 1.0))
             object.__setattr__(self, "low", low)
             object.__setattr__(self, "high", high)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it chooses a taste by number: a range of program changes."""
+        return self.role == "taste" and self.message == "program_change"
+
+    @property
+    def numbers(self) -> range:
+        """The notes, controllers or programs that it is."""
+        if self.selects:
+            return range(int(self.low), int(self.high) + 1)
+        return range(128) if self.message in UNNUMBERED else range(self.number, self.number + 1)
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -224,7 +238,9 @@ def parse_profile(text: str, source: str | Path) -> Profile:
     for n, entry in enumerate(table.tables("control"), 1):
         control = _control(_Table(entry, _CONTROL_KEYS, name, f"control {n}: "))
         for other, known in enumerate(controls, 1):
-            if known.place == control.place:
+            if (known.message, known.channel) == (control.message, control.channel) and _meet(
+                known.numbers, control.numbers
+            ):
                 taken = f"message, channel and number are those of control {other} ({known.role})"
                 raise ProfileError(f"{name}: control {n}: {taken}; allowed is one role each")
         controls.append(control)
@@ -240,20 +256,30 @@ def _control(table: _Table) -> Control:
     pressed = role in PRESS_ROLES
     fit = HOLD_MESSAGES if role in HOLD_ROLES else PRESS_MESSAGES if pressed else KNOB_MESSAGES
     table.choice("message", fit, why=f" for the role {role!r}")
+    selects = role == "taste" and message == "program_change"
     number = -1
-    if message not in UNNUMBERED:
+    if selects:
+        if "number" in table.table:
+            table.refuse("number", "left out: a range of programs chooses tastes")
+        programs = table.wholes("range", 0, 127, [0, 0])
+        if len(programs) != 2 or programs[0] >= programs[1]:
+            table.refuse("range", "[lowest, highest] program that chooses a taste")
+        number = programs[0]
+    elif message not in UNNUMBERED:
         number = table.whole("number", 0, _LAST_CC if message == "control_change" else 127)
     elif "number" in table.table:
         table.refuse("number", f"left out: {message} has none")
     for key in ("mode", "range", "curve"):
-        if pressed and key in table.table:
+        if pressed and key in table.table and not (selects and key == "range"):
             table.refuse(key, f"left out: {role!r} is pressed, only {', '.join(KNOB_ROLES)} have a {key}")
     mode = table.choice("mode", MODES, "absolute")
     if mode != "absolute" and message != "control_change":
         table.refuse("mode", f"'absolute': {message} has no steps")
     if mode != "absolute" and "curve" in table.table:
         table.refuse("curve", f"left out: {mode} counts steps")
-    low, high = (0.0, 0.0) if pressed else _range(table, role)
+    low, high = (float(programs[0]), float(programs[1])) if selects else (0.0, 0.0)
+    if not pressed:
+        low, high = _range(table, role)
     channel = table.whole("channel", 1, 16, 0) - 1
     return Control(message, channel, number, role, mode, low, high, table.choice("curve", CURVES, "linear"))
 
@@ -349,6 +375,8 @@ def profile_text(profile: Profile) -> str:
     lines += [f"channels = {[n + 1 for n in profile.channels]}", f"note_range = {list(profile.note_range)}"]
     for c in profile.controls:
         lines += ["", "[[control]]", *_place_lines(c), f"role = {_quoted(c.role)}"]
+        if c.selects:
+            lines += [f"range = [{int(c.low)}, {int(c.high)}]"]
         if c.role in KNOB_ROLES:
             lines += [f"mode = {_quoted(c.mode)}", f"range = [{float(c.low)!r}, {float(c.high)!r}]"]
             lines += [f"curve = {_quoted(c.curve)}"] if c.mode == "absolute" else []
@@ -378,7 +406,12 @@ def write_profile(profile: Profile, path: Path) -> None:
 def _place_lines(thing: Control | Light) -> list[str]:
     lines = [f"message = {_quoted(thing.message)}"]
     lines += [f"channel = {thing.channel + 1}"] if thing.channel >= 0 else []
-    return lines + ([f"number = {thing.number}"] if thing.number >= 0 else [])
+    numbered = thing.number >= 0 and not (isinstance(thing, Control) and thing.selects)
+    return lines + ([f"number = {thing.number}"] if numbered else [])
+
+
+def _meet(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop
 
 
 def _quoted(text: str) -> str:

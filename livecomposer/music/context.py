@@ -433,6 +433,23 @@ def _look_up(own, trace, ladder):
         own[HINT_RUNG] = rung
 
 
+@njit("void(int64[::1], int64[::1], int16[:,::1], int64[::1], int64, int64, int64)", cache=True)
+def come_back(own, world, trace, ladder, source, at, shift):
+    """In the bar at ``at`` the agent's bar at ``source`` is what the motif suggests, transposed by ``shift`` steps;
+    behind it an A goes on with what it had. To be called behind ``prepare``."""
+    tick, bar_ticks = own[TICK], world[BAR_TICKS]
+    if at <= tick < at + bar_ticks:
+        take_up(own, at - source, shift, -1, 0, at + bar_ticks)
+    elif tick >= at + bar_ticks and own[LAG] == at - source and own[MOTIF_END] == at + bar_ticks:
+        again = own[PHRASE_TICKS] > 0 and (own[SECTION] == A_VARIED or own[SECTION] == A_AGAIN)
+        bars = (own[PHRASE_TICKS] + bar_ticks - 1) // bar_ticks
+        lag = own[PHRASE_TICK] - own[A_TICK] if again else 0
+        take_up(own, lag, 0, -1, 0, own[PHRASE_TICK] + (bars - 1) * bar_ticks)
+    else:
+        return
+    _look_up(own, trace, ladder)
+
+
 @njit("int64(int64[::1], int64[::1], int16[:,::1], int64[::1], uint64[::1])", cache=True)
 def prepare(own, world, trace, ladder, rng):
     """Before an event is decided: a new phrase or bar of the plan if one begins, and what the motif suggests.

@@ -467,6 +467,18 @@ def next_key(key: Key, fifths: int = 1) -> Key:
     return key._replace(tonic=(key.tonic + 7 * fifths) % 12)
 
 
+def key_names(chosen: str = "C major") -> dict[tuple[int, int], str]:
+    """The label of a key by tonic and pitch classes (bit i set for class i); ``chosen`` may be one of its own."""
+    key = parse_key(chosen)
+    classes = sum(1 << (key.tonic + i) % 12 for i in key.intervals)
+    names: dict[tuple[int, int], str] = {(key.tonic, classes): key.label}
+    for tonic in range(12):
+        for scale, intervals in SCALES.items():
+            classes = sum(1 << (tonic + i) % 12 for i in intervals)
+            names.setdefault((tonic, classes), Key(tonic, scale, intervals).label)
+    return names
+
+
 def chord_name(pitch_classes: Iterable[int], bass: int | None = None, key: Key | None = None) -> str:
     """Name of what sounds, for display.
 

@@ -6,8 +6,6 @@ the two densities whose share π is unknown (prior Beta(½, ½): most players ha
 grid of π and this player's last presses.
 """
 
-from collections import deque
-
 import numpy as np
 
 LATEST = 64  # presses that count
@@ -25,7 +23,8 @@ class Habit:
     """
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, float]] = deque(maxlen=LATEST + UNDO)
+        self._n = 0
+        self._log = np.zeros((LATEST + UNDO, GRID.size))  # likelihood of each press, by share
         self.share = 0.5
 
     def chance(self, phrase: float, moment: float) -> float:
@@ -36,17 +35,19 @@ class Habit:
 
     def pressed(self, phrase: float, moment: float) -> None:
         """Take such a press into account (0 and 0: one that says nothing of the habit)."""
-        self._seen.append((phrase + STRAY, moment + STRAY))
+        if self._n == len(self._log):
+            self._log[:-1] = self._log[1:].copy()
+            self._n -= 1
+        self._log[self._n] = np.log(GRID * (phrase + STRAY) + (1.0 - GRID) * (moment + STRAY))
+        self._n += 1
         self._weigh()
 
     def undo(self) -> None:
         """The last press had not been."""
-        if self._seen:
-            self._seen.pop()
+        self._n = max(self._n - 1, 0)
         self._weigh()
 
     def _weigh(self) -> None:
-        phrase, moment = np.array(list(self._seen)[-LATEST:]).reshape(-1, 2).T
-        log = np.log(np.outer(GRID, phrase) + np.outer(1.0 - GRID, moment)).sum(axis=1)
+        log = self._log[max(self._n - LATEST, 0) : self._n].sum(axis=0)
         weight = _PRIOR * np.exp(log - log.max())
         self.share = float(weight @ GRID / weight.sum())

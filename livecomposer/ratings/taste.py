@@ -12,13 +12,14 @@ heard often enough to be judged.
 """
 
 from math import erfc, exp, pi, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numba import njit
 
 from livecomposer.agents.kernels import new_rng
+from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, trend_basis
 
@@ -130,17 +131,22 @@ class Taste:
         """Which of them are answers to pairs, bool[n]: their x is a difference, without an intercept."""
         return self._x[: self.n, N_X - 1] == 0.0
 
+    def one_sided(self, n: int) -> bool:
+        """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
+        values = self._y[:n][~self.compared[:n]]
+        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
+        return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
+
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
         """What a rating is about, float32[N_X]: (head, weight, active features) of the steps it reached, weighed within
         each head, against what is usual there, in standard deviations."""
-        found = np.zeros(N_FEATURES)
         total = [0.0, 0.0, 0.0]
         for head, weight, rows in reached:
             if rows.size:
                 total[head] += weight
-        for head, weight, rows in reached:
-            for row in rows:
-                found[row] += weight / total[head]
+        shares = [weight / (total[head] or 1.0) for head, weight, _ in reached]
+        each = np.repeat(shares, [rows.size for _, _, rows in reached])
+        found: np.ndarray = np.bincount(np.concatenate([_NONE, *(rows for _, _, rows in reached)]), each, N_FEATURES)
         for head, weight in enumerate(total):
             if weight > 0.0:
                 of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
@@ -151,7 +157,7 @@ class Taste:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
         was but for what has been learnt; a dislike draws anew."""
         i = self._next(t_ns, x, value, 1.0)
-        if silent is not None and self._one_sided(i):
+        if silent is not None and self.one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         if self._silent[i].any():
             _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
@@ -258,10 +264,26 @@ class Taste:
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from ``state()`` of another."""
+        """Go on from ``state()`` of another. Raises TasteError for what cannot be one."""
+        check(state)
         for name, array in self.state().items():
             array[:] = state[name]
-        self._rebuild()
+        try:
+            self._rebuild()
+            self._settle()
+        except ZeroDivisionError:
+            self.mean[:] = np.nan
+        if not np.isfinite(self.mean).all():
+            raise TasteError(_ODD)
+
+    def keep(self) -> Any:
+        """All that it stands on, to come back to without working anything out: arrays of its own."""
+        return [array.copy() for array in self._standing()]
+
+    def restore(self, kept: Any) -> None:
+        """Stand again where ``keep()`` was called, here or in another."""
+        for array, was in zip(self._standing(), kept, strict=True):
+            array[:] = was
         self._settle()
 
     def _another(self) -> np.ndarray:
@@ -277,6 +299,9 @@ class Taste:
         self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
         self._n[0] = i + 1
         return i
+
+    def _standing(self) -> list[np.ndarray]:
+        return [*self.state().values(), *self._sums[:2]]
 
     def _settle(self) -> None:
         self._fit(0)
@@ -295,12 +320,6 @@ class Taste:
         for i in range(self.n):
             self._absorb(self._sums, i)
 
-    def _one_sided(self, n: int) -> bool:
-        """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
-        values = self._y[:n][~self.compared[:n]]
-        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
-        return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
-
     def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
         if self._silent[i].any():
             _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
@@ -317,6 +336,26 @@ class Taste:
         self._n[0] = ROOM - half
 
 
+def check(state: dict[str, np.ndarray]) -> None:
+    """Raise TasteError, which says what is wrong and not where, unless a taste can go on from this ``state()``.
+
+    Shapes, types and finite numbers are taken for granted. Times need not ascend: the clock of the stamps begins anew
+    with the machine. Nothing of LAPACK here: its threads, waiting for each other, made the loop 10 ms late.
+    """
+    n = int(state["n"][0])
+    x, y = state["x"][: max(n, 0)], state["y"][: max(n, 0)]
+    if not 0 <= n <= ROOM or not (np.abs(y[x[:, N_X - 1] != 0.0]) <= 1.0).all():
+        raise TasteError("ratings that cannot be")
+    spread, gram = state["spread"], state["gram"]
+    before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
+    before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
+    positive = (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"][[0, 1, 3, 5]] >= 0.0).all()
+    if not positive or not np.allclose(gram, gram.T) or (gram.diagonal() < 0.0).any():
+        raise TasteError(_ODD)
+
+
+_NONE = np.zeros(0, dtype=np.int64)
+_ODD = "numbers that cannot be"
 _SAID = [*zip(NAMES, WORDS, strict=True), *((name, words) for name, (_, words, _) in TRENDS.items())]
 
 

@@ -19,7 +19,7 @@ from livecomposer.agents.prior import (
     save_prior,
     style_of,
 )
-from livecomposer.errors import SettingsError, TasteError
+from livecomposer.errors import ForeignTaste, SettingsError, TasteError
 from livecomposer.music.context import HEADS
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import N_STYLE, STEP_TABLE
@@ -152,7 +152,7 @@ def test_a_file_cut_short(tmp_path):
 
 def test_a_file_of_a_newer_version(tmp_path):
     name = write(tmp_path / "new.npz", version=2)
-    assert refused(name, TasteError) == (
+    assert refused(name, ForeignTaste) == (
         f"prior {name!r} was written by a newer livecomposer (version 2); update to use it"
     )
 

@@ -185,7 +185,7 @@ def test_observe_ends_at_a_phrase():
 def test_value_is_the_table():
     a = agent()
     a.q[2, 3] = 0.25
-    assert a.value(choice(2, 3)) == 0.25
+    assert a.value(2, NONE, 3) == 0.25
 
 
 def test_unrated_it_plays_the_prior_and_ratings_move_it():

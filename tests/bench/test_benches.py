@@ -1,7 +1,10 @@
 """The benches run, say what their docstrings promise, and never judge a speed."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from argparse import Namespace
 from types import ModuleType
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 
 from livecomposer import bench
-from livecomposer.bench import decide, guard, jack, jitter, latency
+from livecomposer.bench import decide, guard, jack, jitter, kill, latency, studio
 from livecomposer.bench.report import heading, spread
 
 
@@ -87,7 +90,50 @@ def test_guard_without_jack_says_so(capsys: pytest.CaptureFixture[str], monkeypa
     assert guard.rows(report) == [["not measured: no jackd in this test"]]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal there")
+def test_kill_finds_the_ratings_of_a_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill, "SHORT_ROUNDS", 1)
+    report = run("kill", capsys)
+    assert set(report) - {"bench", "short"} <= documented(kill)
+    [found] = report["kills"]
+    assert set(found) <= documented(kill)
+    assert (found["what"], found["saving"]) == ("instrument", False)
+    assert found["presses"] > found["lost"]
+    assert len(kill.rows(report)) == 2
+
+
+def test_kill_matches_each_press_with_one_stamp() -> None:
+    ms = 1_000_000
+    assert kill._unmatched([0, 100 * ms, 400 * ms], {20 * ms, 110 * ms, 430 * ms, 900 * ms}) == []
+    assert kill._unmatched([0, 10 * ms, 400 * ms], {20 * ms, 399 * ms}) == [10 * ms, 400 * ms]
+
+
+def test_a_process_that_has_ended_is_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert not kill.gone(child.pid)
+    child.communicate()
+    assert kill.gone(child.pid)
+
+
 def test_a_report_that_is_not_ok_gives_1(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decide, "measure", lambda short: {"machine": {}, "ok": False})
     assert bench.run(Namespace(bench="decide", json=True, short=True, out=None)) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_studio_in_virtual_time_and_its_table() -> None:
+    hour = studio._hour(1)
+    assert hour["minutes"] == 1 and hour["notes"] > 50
+    share, of = studio._intention(60)
+    assert of > 50 and share >= 0.8
+    some = spread(range(1000, 9000, 1000))
+    report = {
+        "machine": {}, "ok": True, "alone": some, "beside": some, "p50_ratio": 1.0, "p99_ratio": 1.0, "p99_more": 0.0,
+        "lost": 0, "rounds": 1, "clients": 5, "note_ms": some, "cpu": 0.1, "rss_mb": 40.0, "hour": hour,
+        "page": {"browser": "b", "fps": 60.0, "lit_ms": some, "unlit": 0}, "intention": share, "of": of,
+        "kills": {"back_ms": some, "records_lost": 0, "gaps": 0, "misses": 0, "restarts": 0},
+    }  # fmt: skip
+    keys = set(report) | set(report["page"]) | set(report["kills"]) | set(hour)
+    assert keys <= documented(studio)
+    assert len(studio.rows(report)) == 9
+    assert len(studio.rows({**report, "page": {"browser": None}})) == 8

@@ -2,11 +2,11 @@
 
 import pytest
 
-from livecomposer.desk.keeping import Kept
 from livecomposer.desk.reached import APART_NS, MOST, Event, Rated, Reached, words
 from livecomposer.desk.screen import Screen, State
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.music.metre import parse_metre
+from livecomposer.studio.keeping import Kept
 from tests.instrument.rig import EIGHTH, MS, REST, SINGLE, THIRD, feed, keys, performance
 
 CAPACITY = 1 << 12

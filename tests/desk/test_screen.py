@@ -1,10 +1,10 @@
 """What the status line says."""
 
-from livecomposer.desk.app import _key_names
 from livecomposer.desk.screen import Screen, State
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.ring import RingReader, RingWriter, size_of
 from livecomposer.music.metre import parse_metre
+from livecomposer.music.theory import key_names
 from livecomposer.settings import Settings
 
 
@@ -18,7 +18,7 @@ def test_state_follows_the_ring_and_the_line_says_it() -> None:
     p.freeze(True)
     p.advance(4_000_000_000)
     p.recorder.ledger(0, (3, 12, 0.08, 0.5, 1.25, 1, 0))
-    state = State(key_names=_key_names())
+    state = State(key_names=key_names())
     for record in RingReader(memory).read():
         state.take(record, parse_metre("4/4"))
     screen = Screen(plain=True)

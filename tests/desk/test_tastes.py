@@ -18,6 +18,7 @@ from livecomposer import Performance, Settings
 from livecomposer.agents.model import pack, unpack
 from livecomposer.cli import main
 from livecomposer.desk import blind, portrait, tastes
+from livecomposer.desk.lock import Lock
 from livecomposer.desk.pairs import KINDS, TRIES, Answer, Pair, differing, hold, lines, plan_pairs, results, verdict
 from livecomposer.desk.pairs import wilson as wilson_interval
 from livecomposer.desk.portrait import Portrait, bar, chances, doubts, likeness, statements
@@ -218,7 +219,7 @@ def odd(array, at, value):
         (lambda data: changed(data, taste_y=odd(unpack(data)[0]["taste.y"], 3, 7.0)),
          f"holds ratings that cannot be; {NOT_USED}"),
         (lambda data: changed(data, taste_y=odd(unpack(data)[0]["taste.y"], 3, np.nan)),
-         f"holds ratings that cannot be; {NOT_USED}"),
+         f"holds numbers that are not finite; {NOT_USED}"),
         (lambda data: changed(data, taste_x=odd(unpack(data)[0]["taste.x"], 3, np.inf)),
          f"holds numbers that are not finite; {NOT_USED}"),
         (lambda data: changed(data, taste_spread=0.0 * unpack(data)[0]["taste.spread"]),
@@ -278,7 +279,7 @@ def test_an_unknown_name(refused, keep, command):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "..", ".hidden", "a\\b", "what?", "tail ", "end.", "two\nlines", "x" * 201]
+    "name", ["", "a/b", "..", ".hidden", "a\\b", "what?", "tail ", "end.", "two\nlines", "CON", "lpt1.live"]
 )
 def test_a_name_that_cannot_be_one(refused, keep, taught, tmp_path, name):
     keep("mine", taught)
@@ -395,6 +396,30 @@ def test_import_replaces_only_when_told_and_keeps_the_one_before(run, refused, h
         f"The one before is kept in {aside}.",
         f"To get it back: livecomposer tastes rename {aside.stem} 'mine before'",
     ]
+
+
+@pytest.mark.parametrize("command", [
+    ["rename", "mine", "ours"], ["rename", "zoe", "ours"], ["reset", "mine"], ["copy", "zoe", "ours"],
+    ["import", "given.npz", "ours"], ["import", "given.npz", "mine", "--replace"],
+])  # fmt: skip
+def test_what_is_being_played_is_not_written(refused, home, keep, taught, tmp_path, command):
+    """mine has its file, ours is new and has none yet."""
+    keep("mine", taught)
+    keep("zoe", taught)
+    (tmp_path / "given.npz").write_bytes(learnt(9))
+    name = "mine" if "mine" in command else "ours"
+    with Lock(home / "tastes" / "mine.npz"), Lock(home / "tastes" / "ours.npz"):
+        assert refused(*command) == f'"{name}" is being played by a livecomposer that is running; end that first'
+    assert files(home) == ["mine.npz", "zoe.npz"]
+    assert (home / "tastes" / "mine.npz").read_bytes() == taught
+
+
+def test_what_is_being_played_can_be_read(run, home, keep, taught, tmp_path):
+    keep("mine", taught)
+    with Lock(home / "tastes" / "mine.npz"):
+        assert [run(*command)[0] for command in (["list"], ["explain", "mine"], ["copy", "mine", "ann"])] == [0, 0, 0]
+        assert run("export", "mine", tmp_path / "out.npz")[0] == 0
+    assert files(home) == ["ann.npz", "mine.npz"]
 
 
 def test_files_that_cannot_be(refused, home, keep, taught, tmp_path):

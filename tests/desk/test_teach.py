@@ -253,6 +253,28 @@ def test_learn(devices, play, capsys):
     assert match_profile(DEVICE, load_profiles(devices)[0]).name == "Stage left"
 
 
+def test_learn_which_programs_choose_a_taste(devices, play, capsys):
+    play(LOW, HIGH, YES, NO, UNDO, PANIC)
+    assert main(["learn"]) == 0
+    play(LOW, b"\xc0\x03", b"\xc0\x07")
+    assert main(["learn", "--tastes"]) == 0
+    path = devices / "thing-midi-1.toml"
+    assert capsys.readouterr().out.splitlines()[-12:] == [
+        f'Listening to "{DEVICE}". Ctrl-C leaves without writing anything.',
+        "Send the lowest of the program changes that should choose a taste (Enter: skip).",
+        "  lowest: program 3 on channel 1",
+        "Send the highest of the program changes that should choose a taste (Enter: skip).",
+        "  highest: program 7 on channel 1",
+        f"Wrote {path}; the one before is kept as thing-midi-1.toml.bak.",
+        f'On "{DEVICE}" now:',
+        "  taste  programs 3 to 7 on channel 1",
+        "  yes    CC 20 on channel 1",
+        "  no     note 21 on channel 1",
+        "  undo   note 36 on channel 10",
+        "`livecomposer play` will use it.",  # program 5 was panic
+    ]
+
+
 def test_learn_on_a_port_that_play_would_not_take_by_itself(devices, play, capsys):
     play(LOW, HIGH, YES, NO, UNDO, PANIC, names=("Oxygen 25", DEVICE))
     play_first = "Own", "Thing"

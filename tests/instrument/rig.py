@@ -34,6 +34,7 @@ class Scripted:
         self.asked = 0
         self.observed: list[int] = []
         self.adventure = -1.0
+        self.nat = 1.0
 
     def act(self, state, features, mask, prior, liking):
         assert 0 <= state < self.spec.n_states
@@ -41,7 +42,7 @@ class Scripted:
         self.asked += 1
         return next(self.actions)
 
-    def value(self, choice):
+    def value(self, state, features, action):
         return 0.0
 
     def explore(self, adventure):
@@ -63,6 +64,12 @@ class Scripted:
         return {}
 
     def load(self, state):
+        pass
+
+    def keep(self):
+        return None
+
+    def restore(self, kept):
         pass
 
 

@@ -47,14 +47,30 @@ def new(settings, **more):
     return buffer, Performance(settings, ring=RingWriter(buffer, CAPACITY), **more)
 
 
+def learnt(seed):
+    """What was learnt in another performance."""
+    p = Performance(Settings(role="solo", seed=seed))
+    for i in range(1, 20):
+        p.rate(i * 500 * MS, 1.0 if i % seed else -1.0)
+    return p.snapshot()
+
+
+TASTES = [learnt(3), learnt(4)]
+
+
 def perform(p, learner, rng, n=500):
     """A wild evening: keys, controllers, clock, ratings, commands, late turns, results whenever; what sounded."""
     t, down, sent = p.now_ns, [], []
+    tastes = random.Random(n)
     for _ in range(n):
         t += rng.choice((0, 1, 5, 30, 90, 200, 700)) * MS + rng.randrange(1000)
         what = rng.random()
         if rng.random() < 0.2:
             p.late(t)
+        if tastes.random() < 0.04:
+            p.command(t, *tastes.choice((("restore",), ("taste",), ("taste", "ann"))))
+        if tastes.random() < 0.02:
+            p.change_taste(t, tastes.choice((*TASTES, None)))
         if what < 0.35:
             if down and rng.random() < 0.5:
                 note = down.pop(rng.randrange(len(down)))
@@ -105,10 +121,22 @@ def test_a_replay_is_byte_identical(seed, inline):
     records = reader.read(CAPACITY)
     kinds = {Kind(record.kind) for record in records}
     assert reader.lost == 0
-    assert kinds >= {Kind.INPUT, Kind.RATING, Kind.COMMAND, Kind.LATE, Kind.PLAN, Kind.DECISION, Kind.CREDIT, Kind.END}
+    assert kinds >= {
+        Kind.INPUT,
+        Kind.RATING,
+        Kind.COMMAND,
+        Kind.LATE,
+        Kind.PLAN,
+        Kind.DECISION,
+        Kind.CREDIT,
+        Kind.END,
+        Kind.TASTE,
+    }
     assert inline or Kind.ADOPT in kinds
     assert len(sent) > 300
-    assert replay(records) == sent
+    assert replay(records, None, TASTES) == sent
+    with pytest.raises(StoreError, match="changed to another taste"):
+        replay(records)
     outputs = [(record.t_ns, unpack(record)[3]) for record in records if record.kind == Kind.OUTPUT]
     assert outputs == sent
 
@@ -121,7 +149,7 @@ def test_a_replay_can_begin_with_what_had_been_learnt():
     buffer, p = new(Settings(role="solo", seed=2), snapshot=snapshot)
     sent = perform(p, None, random.Random(5), 100)
     records = RingReader(buffer).read(CAPACITY)
-    assert replay(records, snapshot) == sent
+    assert replay(records, snapshot, TASTES) == sent
     with pytest.raises(StoreError, match="began with another taste"):
         replay(records)
 

@@ -169,8 +169,8 @@ def test_a_torn_copy_is_not_taken():
     writer.write(arrays_of(agents))
     whole, found = bytes(buffer), SharedSnapshot(buffer).read()
     _, side, size, _ = struct.unpack_from("<QIII", buffer, 0)
-    start = 4096 + side * (len(buffer) - 4096) // 2
-    for at in [8, *range(16, 20), *range(start, start + size)]:
+    start = 4096 + side * ((len(buffer) - 4096) // 3)
+    for at in [8, *range(16, 24), *range(start, start + size)]:
         buffer[at] ^= 0x01
         assert SharedSnapshot(buffer).read() is None, at
         buffer[:] = whole
@@ -182,8 +182,29 @@ def test_writing_leaves_the_copy_in_use_alone():
     buffer, writer = shared(agents)
     writer.write(arrays_of(agents))
     before = SharedSnapshot(buffer).read()
-    head = bytes(buffer[:20])
+    head = bytes(buffer[:24])
     agents[0].q[:] = 7.0
     writer.write(arrays_of(agents))
-    buffer[:20] = head  # as seen by a reader that had read the header before
+    buffer[:24] = head  # as seen by a reader that had read the header before
     assert SharedSnapshot(buffer).read() == before
+
+
+def test_what_is_left_is_found_until_another_is_and_the_copy_in_use_stays():
+    agents = small(1)
+    buffer, writer = shared(agents)
+    reader = SharedSnapshot(buffer)
+    writer.write(arrays_of(agents), 0)
+    in_use = reader.read(0, 0)
+    head = bytes(buffer[:24])
+    agents[0].q[:] = 5.0
+    writer.leave(arrays_of(agents), 0)
+    assert (reader.read(0, 0), reader.read_left(1)) == (in_use, None)
+    left = small(2)
+    unpack_agents(reader.read_left(0), "q", left)
+    assert tables(left) == tables(agents)
+    agents[0].q[:] = 6.0
+    writer.write(arrays_of(agents), 1)
+    assert reader.read(0, 0) is None and reader.read(0, 1)[0] == 3
+    buffer[:24] = head  # as seen by a reader that had read the header before
+    assert SharedSnapshot(buffer).read(0, 0) == in_use
+    assert SharedSnapshot(buffer)._number == 2  # a restarted writer counts on from what was left, too

@@ -51,6 +51,15 @@ def test_any_channel_and_unnumbered_messages():
     assert cm.find(0xF0, 67) == cm.find(0x43, 67) == cm.find(0xB0, 195) == -1
 
 
+def test_a_range_of_programs_chooses_by_number():
+    taste = Control("program_change", 0, 8, "taste", low=8.0, high=11.0)
+    cm = ControlMap(None, [taste, Control("program_change", 0, 12, "taste"), Control("note_on", 9, 36, "taste")])
+    assert [cm.find(0xC0, program) for program in (7, 8, 11, 12, 13)] == [-1, 0, 0, 1, -1]
+    assert [cm.value(0, program) for program in (8, 9, 11)] == [0.0, 1.0, 3.0]
+    assert [control.selects for control in cm.controls] == [True, True, False]
+    assert (cm.value(cm.find(0x99, 36), 90), cm.find(0xC1, 9)) == (1.0, -1)
+
+
 def test_program_change_by_number():
     cm = ControlMap(None, [Control("program_change", 0, 5, "rate_down"), Control("program_change", 0, 6, "panic")])
     assert (cm.find(0xC0, 5), cm.find(0xC0, 6), cm.find(0xC0, 7), cm.find(0xC1, 5)) == (0, 1, -1, -1)
@@ -180,13 +189,21 @@ class Naive:
                 if (
                     status & 0xF0 in self.NIBBLES[c.message]
                     and c.channel in (-1, status & 15)
-                    and (c.message in UNNUMBERED or c.number == data1)
+                    and (c.message in UNNUMBERED or data1 in self.numbers(c))
                 ):
                     return i
         return -1
 
+    @staticmethod
+    def numbers(c):
+        if c.role == "taste" and c.message == "program_change":
+            return range(int(c.low), int(c.high) + 1)
+        return (c.number,)
+
     def value(self, i, data, status):
         c = self.controls[i]
+        if c.role == "taste" and c.message == "program_change":
+            return data - c.low
         if status < 0x90 or (c.message == "note_on" and data == 0):
             return 0.0 if c.role in HOLD_ROLES else None
         sign = -1 if c.role == "rate_down" else 1
@@ -229,7 +246,8 @@ def controls(draw):
     if draw(st.booleans()):
         role = draw(st.sampled_from(PRESS_ROLES))
         fit = HOLD_MESSAGES if role in HOLD_ROLES else PRESS_MESSAGES
-        return Control(draw(st.sampled_from(fit)), channel, number, role)
+        high = float(draw(st.integers(number, number + 40)))
+        return Control(draw(st.sampled_from(fit)), channel, number, role, low=float(number), high=high)
     role, message = draw(st.sampled_from(KNOB_ROLES)), draw(st.sampled_from(KNOB_MESSAGES))
     low, high = draw(st.lists(st.sampled_from([-1.0, -0.25, 0.0, 0.5, 1.0]), min_size=2, max_size=2, unique=True))
     mode = draw(st.sampled_from(MODES)) if message == "control_change" else "absolute"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livecomposer.errors import ProfileError
-from livecomposer.midi.learn import LearnSession, port_pattern
+from livecomposer.midi.learn import LearnSession, TastesSession, port_pattern
 from livecomposer.midi.profiles import Control, Profile, match_profile, parse_profile, write_profile
 
 
@@ -110,6 +110,30 @@ def test_skipping():
     session.skip()
     assert session.done
     assert session.profile("X", "X").controls == (Control("control_change", 0, 66, "rate_down"),)
+
+
+def test_the_programs_that_choose_a_taste(tmp_path):
+    session = TastesSession(36, 84)
+    assert session.prompt == "send the lowest of the program changes that should choose a taste"
+    assert [session.feed(msg) for msg in (note(60), cc(20, 127), b"\xf8", b"\xc2")] == [None] * 4
+    assert session.feed(b"\xc2\x08") == "lowest: program 8 on channel 3"
+    assert session.prompt == "send the highest of the program changes that should choose a taste"
+    assert session.feed(b"\xc2\x08") == "program 8 on channel 3 is not above the lowest, program 8; send a higher one"
+    assert session.feed(b"\xc0\x0f") == "program 15 on channel 1: the lowest was on channel 3; send one on that"
+    assert (session.feed(b"\xc2\x0f"), session.done, session.prompt) == ("highest: program 15 on channel 3", True, "")
+    profile = session.profile("Box", "Box")
+    assert profile == Profile(
+        "Box", "keyboard", ("Box",), note_range=(36, 84),
+        controls=(Control("program_change", 2, 8, "taste", low=8.0, high=15.0),),
+    )  # fmt: skip
+    path = tmp_path / "box.toml"
+    write_profile(profile, path)
+    assert "range = [8, 15]\n" in path.read_text() and "number" not in path.read_text()
+    assert parse_profile(path.read_text(), path) == profile
+    skipped = TastesSession(36, 84)
+    skipped.feed(b"\xc2\x08")
+    skipped.skip()
+    assert (skipped.done, skipped.controls) == (True, ())
 
 
 def test_port_patterns():

@@ -1,6 +1,7 @@
 """Device profiles: every key checked, the shipped files, matching of port names, writing."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ from livecomposer.midi.profiles import (
 )
 
 HEAD = 'schema = 1\nname = "X"\nkind = "keyboard"\nmatch = ["X"]\n'
+TASTES = '[[control]]\nmessage = "program_change"\nrole = "taste"\nrange = [8, 15]\n'
 PEDAL = '[[control]]\nmessage = "control_change"\nnumber = 67\nrole = "rate_up"\n'
 SHIPPED, SHIPPED_ERRORS = load_profiles(None)
 
@@ -140,7 +142,7 @@ def test_a_knob_without_a_range_takes_its_role_s_own():
 def test_the_roles_are_a_closed_list():
     assert " ".join(sorted(CONTROL_ROLES)) == (
         "ab ab_a ab_b ab_none about_chords about_notes about_rhythm adventure click end forget held key_next level "
-        "mute outside panic rate rate_down rate_up role tap tempo undo"
+        "mute outside panic rate rate_down rate_up role tap taste tempo undo"
     )
 
 
@@ -161,7 +163,7 @@ def test_the_roles_are_a_closed_list():
             HEAD + PEDAL.replace("rate_up", "rateup"),
             "control 1: role = 'rateup' is not possible; it must be one of rate, level, adventure, outside, tempo, "
             "rate_up, rate_down, undo, forget, panic, role, held, mute, tap, click, end, key_next, about_notes, "
-            "about_rhythm, about_chords, ab, ab_a, ab_b, ab_none (did you mean 'rate_up'?)",
+            "about_rhythm, about_chords, ab, ab_a, ab_b, ab_none, taste (did you mean 'rate_up'?)",
         ),
         (
             HEAD + PEDAL + PEDAL.replace("control_change", "cc"),
@@ -253,6 +255,22 @@ def test_the_roles_are_a_closed_list():
             HEAD + 'avoid = ["(DAW"]\n',
             "avoid = ['(DAW'] is not possible; it must be a list of regexes, and '(DAW' is none (missing ), "
             "unterminated subpattern at position 0)",
+        ),
+        (
+            HEAD + TASTES.replace("[8, 15]", "[8, 8]"),
+            "control 1: range = [8, 8] is not possible; it must be [lowest, highest] program that chooses a taste",
+        ),
+        (
+            HEAD + TASTES.replace("range = [8, 15]", ""),
+            "control 1: range is missing; it must be [lowest, highest] program that chooses a taste",
+        ),
+        (
+            HEAD + TASTES + "number = 8\n",
+            "control 1: number = 8 is not possible; it must be left out: a range of programs chooses tastes",
+        ),
+        (
+            HEAD + TASTES + TASTES.replace("[8, 15]", "[15, 20]"),
+            "control 2: message, channel and number are those of control 1 (taste); allowed is one role each",
         ),
         (HEAD + "channels = []\n", "channels = [] is not possible; it must be a list of whole numbers from 1 to 16"),
         (HEAD + "channels = [0]\n", "channels = [0] is not possible; it must be a list of whole numbers from 1 to 16"),
@@ -511,7 +529,9 @@ def controls(draw):
     if draw(st.booleans()):
         pressed = draw(st.sampled_from(PRESS_ROLES))
         fit = HOLD_MESSAGES if pressed in HOLD_ROLES else PRESS_MESSAGES
-        return Control(draw(st.sampled_from(fit)), draw(channels), draw(numbers), pressed)
+        made = Control(draw(st.sampled_from(fit)), draw(channels), draw(numbers), pressed)
+        high = made.number + draw(st.integers(1, 8))
+        return replace(made, low=float(made.number), high=float(high)) if made.selects else made
     role, message = draw(st.sampled_from(KNOB_ROLES)), draw(st.sampled_from(KNOB_MESSAGES))
     number = -1 if message in UNNUMBERED else draw(numbers)
     low, high = draw(st.lists(st.floats(*ROLE_LIMITS[role]), min_size=2, max_size=2, unique=True))
@@ -532,7 +552,13 @@ profiles = st.builds(
     patterns.map(tuple),
     st.sets(st.integers(0, 15), min_size=1).map(lambda s: tuple(sorted(s))),
     st.tuples(st.integers(0, 127), st.integers(0, 127)).map(lambda t: (min(t), max(t))),
-    st.lists(controls(), max_size=5, unique_by=lambda c: c.place).map(tuple),
+    st.lists(controls(), max_size=5, unique_by=lambda c: c.place)
+    .filter(
+        lambda found: all(
+            a is b or a.place[:2] != b.place[:2] or not set(a.numbers) & set(b.numbers) for a in found for b in found
+        )
+    )
+    .map(tuple),
     st.builds(Feedback, st.booleans(), st.booleans(), st.lists(lights, max_size=3).map(tuple)),
 )
 

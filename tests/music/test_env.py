@@ -37,6 +37,7 @@ class Log(list):
         line, hearing = p.line, p.hearing
         decide, cut, chord, answer = line._decide, line.cut, line._chord, line.answer
         struck, held = hearing.struck, hearing.held
+        brought_back, leave = line.bring_back, line.leave
 
         def decided(tick, late):
             event = decide(tick, late)
@@ -70,7 +71,17 @@ class Log(list):
             self.append(("held", keys))
             held(keys)
 
+        def liked(tick, now):
+            found = brought_back(tick, now)
+            self.append(("back", line._back))
+            return found
+
+        def left():
+            leave()
+            self.append(("leave",))
+
         line._decide, line._chord, line.cut, line.answer = decided, chosen, forgot, answered
+        line.bring_back, line.leave = liked, left
         hearing.struck, hearing.held = heard, holds
 
 
@@ -108,6 +119,7 @@ class Twin:
             c.begin_form(own, p.turns.start_tick, 4 * metre.bar_ticks, stage.rng)
         self.alone = settings.role == "solo"
         self.befores: list[tuple[int, np.ndarray]] = []
+        self.returning = None
         self.decided = 0
 
     def follow(self, log: Log) -> None:
@@ -130,11 +142,21 @@ class Twin:
             own[[c.CHORD_ROOT, c.NEXT_ROOT]] = -1
         own[c.GIVEN] = given is not None
         c.prepare(own, stage.world, stage.trace, stage.ladder, stage.rng)
+        if self.returning is not None:
+            c.come_back(own, stage.world, stage.trace, stage.ladder, *self.returning[:3])
+
+    def back(self, what):
+        self.returning = what
+
+    def leave(self):
+        self.returning = None
+        self.stage.own[c.LAG] = 0
 
     def answer(self, tick, end_tick, lag, ladder, calls):
         stage = self.stage
         stage.trace[2:] = calls
         self.befores.clear()
+        self.returning = None
         c.begin_answer(stage.own, stage.trace, ladder, tick, end_tick - tick, lag, stage.rng)
 
     def cut(self, tick):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import mido
 
-from livecomposer.desk.keeping import Kept
 from livecomposer.desk.screen import State
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import BY_RELEASE
@@ -12,6 +11,7 @@ from livecomposer.instrument.ring import RingReader, RingWriter, size_of
 from livecomposer.midi.files import read_performance
 from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
+from livecomposer.studio.keeping import Kept
 
 S = 1_000_000_000
 

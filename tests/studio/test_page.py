@@ -1,0 +1,346 @@
+"""The page in a real browser (Debian's chromium, headless), beside a real run on JACK: what a player does with it.
+
+One run for all; the tests go on where the one before has stopped. ``PAGE_SHOTS=DIR`` also writes the screenshots.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import mido
+import pytest
+
+from livecomposer.bench import jack
+from livecomposer.bench.play import READY_S, Play
+from livecomposer.errors import PortError
+from livecomposer.midi import ports
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the browser is looked for as Debian has it"),
+]
+FLAGS = (
+    "--no-sandbox", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required",
+    "--disable-background-networking", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
+)  # fmt: skip
+WAIT_MS = 30_000
+EVIL = "<img src=x onerror=\"document.title='broken into'\">"
+VIEWS = {"F1": "stage", "F2": "train", "F3": "takes", "F4": "setup"}
+
+
+class Synth:
+    """A MIDI input of ours that an output can be chosen for; ``heard`` counts its note_ons."""
+
+    def __init__(self, name):
+        import rtmidi
+
+        self.notes = []
+        self.port = rtmidi.MidiIn(ports.find_system("jack").api, name=name, queue_size_limit=65536)
+        self.port.set_callback(lambda event, _: self.notes.append(event[0]) if event[0][0] & 0xF0 == 0x90 else None)
+        self.port.open_virtual_port("in")
+
+    def close(self):
+        ports.close_port(self.port)
+
+
+@pytest.fixture(scope="module")
+def rig():
+    """(play, page, faults): a run with two synths to choose from, a browser on its page, and all that went wrong."""
+    from contextlib import ExitStack
+
+    from playwright.sync_api import sync_playwright
+
+    with ExitStack() as stack:
+        synths = []
+        try:
+            if not jack.answers():
+                stack.enter_context(jack.jack_server())
+            for name in ("synth one", "synth two"):
+                synths.append(Synth(name))
+                stack.callback(synths[-1].close)
+        except PortError:
+            pass
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        stack.callback(browser.close)
+        where = ("--api", "jack", "--out", "synth one") if synths else ()
+        play = stack.enter_context(
+            Play(*where, "--role", "duet", "--seed", "5", "--player", "virtual", "--changes", "| C | Am7 | Dm7 | G7 |",
+                 "--no-count-in", jack=bool(synths))
+        )  # fmt: skip
+        play.wait(lambda: play.ready and play.page, READY_S, "Ready")
+        page = browser.new_page(viewport={"width": 1440, "height": 860}, accept_downloads=True)
+        page.set_default_timeout(WAIT_MS)
+        faults = []
+        page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        aborted = "net::ERR_ABORTED"  # so a download ends, as seen by the page
+        page.on("requestfailed", lambda asked: faults.append(asked.url) if asked.failure != aborted else None)
+        page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
+        page.goto(play.page)
+        play.synths = synths
+        yield play, page, faults
+
+
+@pytest.fixture
+def page(rig):
+    yield rig[1]
+    assert rig[2] == []
+
+
+def js(page, text):
+    return page.evaluate(text)
+
+
+def until(page, text, seconds=30.0):
+    """The policy of the page forbids eval, and with it the browser's own waiting."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(f"Boolean({text})"):
+        assert time.monotonic() < end, f"{text}: {page.inner_text('#said')}"
+        page.wait_for_timeout(30)
+
+
+def shot(page, name):
+    if os.environ.get("PAGE_SHOTS"):
+        page.screenshot(path=Path(os.environ["PAGE_SHOTS"]) / f"page-{name}.png")
+
+
+STATE = "livecomposer.state"
+
+
+def test_notes_move_and_the_intention_is_ahead_of_them(page):
+    until(page, f"{STATE}.notes.filter((n) => n.by === 1).length > 12 && {STATE}.notes.some((n) => n.by === 0)")
+    until(page, f"{STATE}.plan.length > 2 && {STATE}.likely.odds.length > 2 && {STATE}.chord !== ''")
+    assert page.inner_text("#role") == "duet" and page.inner_text("#key") == "C major"
+    assert page.inner_text("#chord") in ("C", "Am7", "Dm7", "G7")
+    assert "REC" in page.inner_text("#rec-text") and "ms" in page.inner_text("#latency")
+    until(page, f"{STATE}.plan.some((p) => p.note >= 0 && livecomposer.now() < {STATE}.beatAt + "
+                f"(p.tick - {STATE}.beat.tick) * 60000 / {STATE}.beat.tempo / 12)")  # fmt: skip
+    first = page.locator("#roll").screenshot()
+    page.wait_for_timeout(300)
+    assert page.locator("#roll").screenshot() != first  # it moves
+    assert js(page, "livecomposer.frames.fps") > 0
+
+
+def test_a_key_and_a_click_rate_and_the_notes_light_up(page):
+    for number, press in enumerate((lambda: page.keyboard.press("ArrowRight"), lambda: page.click("[data-rate='1']"))):
+        press()
+        until(page, f"{STATE}.ratings.length === {number + 1} && {STATE}.ratings[{number}].reached.length > 0")
+        until(page, f"{STATE}.notes.some((n) => n.lit && performance.now() - n.lit < 2000)")
+        assert js(page, f"{STATE}.ratings[{number}].source") == "page"
+        page.wait_for_timeout(1200)
+    assert "liked" in page.inner_text("#reached") and "liked" in page.inner_text("#said")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowLeft")
+    until(page, f"{STATE}.ratings.length === 3")
+    assert "▼" in page.inner_text("#flash") and page.get_attribute("#flash", "class") == "no show"
+    shot(page, "stage")
+    page.keyboard.press("Backspace")
+    until(page, f"{STATE}.ratings.length === 2")
+
+
+def test_the_keys_of_the_terminal_work_and_let_go(page):
+    before = js(page, f"{STATE}.notes.length")
+    page.keyboard.down("a")
+    until(page, f"[...{STATE}.sounding.values()].some((n) => n.note === 60 && n.by === 0)")
+    page.wait_for_timeout(700)  # a terminal would have let go after 300 ms
+    assert js(page, f"[...{STATE}.sounding.values()].some((n) => n.note === 60 && n.by === 0)")
+    page.keyboard.up("a")
+    until(page, f"![...{STATE}.sounding.values()].some((n) => n.note === 60 && n.by === 0)")
+    assert js(page, f"{STATE}.notes.length") > before
+    page.keyboard.press(" ")
+    until(page, "document.getElementById('held').textContent === 'HELD'")
+    page.click("#held")
+    until(page, "document.getElementById('held').textContent === 'LEARNING'")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
+    until(page, "document.getElementById('said').textContent.startsWith('Panic')")
+
+
+def test_the_role_changes_by_key_and_by_click(page):
+    page.keyboard.press("Tab")
+    until(page, f"{STATE}.beat.role === 'answer'")
+    page.click("#role")
+    until(page, f"{STATE}.beat.role === 'solo'")
+    page.evaluate("document.activeElement.blur()")
+    until(page, "document.getElementById('role').textContent === 'solo'")
+
+
+def test_a_pair_is_asked_for_and_answered(page):
+    page.keyboard.press("F2")
+    page.click("#ab")
+    page.evaluate("document.activeElement.blur()")
+    until(page, "document.getElementById('said').textContent.startsWith('A/B')")
+    before = js(page, f"{STATE}.ratings.length")
+    end = time.monotonic() + 90
+    while js(page, f"{STATE}.ratings.length") == before and time.monotonic() < end:
+        page.keyboard.press("1")  # it counts once both have been heard
+        page.wait_for_timeout(500)
+    assert js(page, f"{STATE}.ratings.at(-1).answer") == "a"
+    page.click("#undo")
+    until(page, f"{STATE}.ratings.length === {before}")
+
+
+def test_what_it_has_learnt_is_shown_with_its_uncertainty(page):
+    page.keyboard.press("F2")
+    for key in ("ArrowRight", "ArrowUp", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowUp"):
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press(key)
+        page.wait_for_timeout(1300)
+    page.wait_for_selector(".learnt canvas", timeout=60_000)
+    label = page.get_attribute(".learnt canvas", "aria-label")
+    assert label.startswith("worth ") and " plus or minus " in label
+    page.locator("[data-knob='adventure']").fill("0.2")
+    assert page.inner_text("#adventure-out") == "0.20"
+    page.wait_for_timeout(600)
+    shot(page, "train")
+
+
+def test_a_take_is_opened_played_named_exported_and_brought_back(page, rig, tmp_path):
+    page.keyboard.press("F3")
+    page.click("#take-rows button[data-what=open]")
+    until(page, "document.getElementById('player-title').textContent.startsWith('Take ')")
+    page.locator("#scrub").fill("0.5")
+    page.wait_for_timeout(200)
+    middle = page.inner_text("#position")
+    assert not middle.startswith("0:00")
+    page.click("#play")
+    until(page, f"document.getElementById('position').textContent !== {json.dumps(middle)}")
+    page.click("#play")
+    page.fill("#take-name", EVIL)
+    page.click("#rename")
+    until(page, "document.getElementById('take-rows').textContent.includes('onerror')")
+    assert page.title() == "livecomposer · takes" and page.locator("#take-rows img").count() == 0
+    page.fill("#take-name", "an evening")
+    page.keyboard.press("Enter")
+    until(page, "document.getElementById('player-title').textContent.includes('an evening')")
+    with page.expect_download() as download:
+        page.click("#get-mid")
+    path = tmp_path / "take.mid"
+    download.value.save_as(path)
+    assert [track.name for track in mido.MidiFile(path).tracks] == ["livecomposer", "player", "agent"]
+    assert page.is_disabled("#delete")  # it is being recorded
+    page.click("#take-rows button[data-what=star]")
+    until(page, "document.getElementById('take-rows').textContent.includes('★')")
+    page.wait_for_timeout(300)
+    shot(page, "takes")
+
+
+def test_a_port_is_changed_while_playing(page, rig):
+    play = rig[0]
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F4")
+    page.click("#doctor")
+    page.wait_for_selector("#checks tr", timeout=90_000)
+    if play.synths:
+        option = "[...document.querySelectorAll('#port-out option')].find((o) => o.textContent.includes('synth two'))"
+        until(page, option)
+        two = js(page, f"{option}.value")
+        assert "synth one" in page.input_value("#port-out") and play.synths[0].notes and not play.synths[1].notes
+        page.select_option("#port-out", two)
+        end = time.monotonic() + 30
+        while not play.synths[1].notes and time.monotonic() < end:
+            page.wait_for_timeout(50)
+        assert play.synths[1].notes
+        before = len(play.synths[0].notes)
+        count = len(play.synths[1].notes)
+        while len(play.synths[1].notes) < count + 5 and time.monotonic() < end:
+            page.wait_for_timeout(50)
+        assert len(play.synths[0].notes) == before
+    page.select_option("#set-role", "duet")
+    until(page, f"{STATE}.beat.role === 'duet'")
+    page.select_option("#set-key", "D dorian")
+    until(page, f"{STATE}.beat.key === 'D dorian'")
+    page.wait_for_timeout(300)
+    shot(page, "setup")
+
+
+def test_the_tour_counts_ten_presses_and_shows_before_and_after(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F2")
+    page.click("#tour-open")
+    for number in range(10):
+        page.keyboard.press("ArrowRight" if number % 3 else "ArrowLeft")
+        page.wait_for_timeout(1150)
+    until(page, "document.getElementById('tour-text').textContent.startsWith('Ten presses')")
+    assert page.inner_text("#tour-dots") == "●" * 10
+    until(page, "document.getElementById('tour-learnt').textContent.startsWith('What moved most')")
+    page.wait_for_timeout(2500)
+    shot(page, "tour")
+    page.click("#tour-close")
+
+
+def test_all_of_it_is_there_as_text(page):
+    page.click("[data-view=plain]")
+    until(page, "document.getElementById('plain-text').textContent.includes('planned')")
+    text = page.inner_text("#plain-text")
+    for word in ("role       duet", "key        D dorian", "learning   LEARNING", "recording  take 1", "likes"):
+        assert word in text
+
+
+def test_every_control_is_reached_by_the_keyboard(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F1")
+    page.keyboard.press("F6")
+    role = js(page, f"{STATE}.beat.role")
+    seen = set()
+    name = "(({id, dataset}) => id || dataset.view || dataset.rate || '')(document.activeElement)"
+    while at := js(page, name):
+        assert at not in seen
+        seen.add(at)
+        page.keyboard.press("Tab")
+    assert seen >= {"stage", "train", "takes", "setup", "plain", "held", "panic", "help-open", "role", "-1", "1"}
+    assert js(page, f"{STATE}.beat.role") == role  # Tab has only moved
+    page.keyboard.press("F6")
+    page.keyboard.press("Escape")
+    assert js(page, "document.activeElement === document.body")
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#help")
+
+
+def test_no_view_has_a_serious_accessibility_fault(page):
+    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate(axe)
+    found = {}
+    for key in (*VIEWS, "plain"):
+        if key == "plain":
+            page.click("[data-view=plain]")
+        else:
+            page.keyboard.press(key)
+        page.wait_for_timeout(300)
+        violations = page.evaluate("axe.run().then((result) => result.violations)")
+        for fault in violations:
+            if fault["impact"] in ("serious", "critical"):
+                found[f"{key} {fault['id']}"] = [node["target"] for node in fault["nodes"]]
+        page.evaluate("document.activeElement.blur()")
+    assert found == {}
+
+
+def test_less_motion_is_less_motion(page):
+    page.emulate_media(reduced_motion="reduce")
+    page.keyboard.press("F1")
+    assert js(page, "matchMedia('(prefers-reduced-motion: reduce)').matches")
+    page.keyboard.press("ArrowRight")
+    until(page, "document.getElementById('flash').classList.contains('show')")
+    assert js(page, "getComputedStyle(document.getElementById('flash')).animationName") == "none"
+    page.emulate_media(reduced_motion="no-preference")
+
+
+def test_it_comes_back_by_itself(page, rig):
+    import signal
+
+    pid = js(page, f"{STATE}.facts.pid")
+    faults = list(rig[2])
+    os.kill(pid, signal.SIGKILL)
+    until(page, "!document.getElementById('away').hidden")
+    assert "the music goes on" in page.inner_text("#away")
+    until(page, f"{STATE}.connected && {STATE}.facts.pid !== {pid} && document.getElementById('away').hidden")
+    until(page, f"{STATE}.beat && {STATE}.notes.length > 3 && {STATE}.ratings.length > 5")
+    rig[2][:] = faults  # that the socket was refused meanwhile is what was meant
