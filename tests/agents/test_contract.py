@@ -17,7 +17,7 @@ from livecomposer.ratings.credit import Credit
 from livecomposer.settings import AGENTS
 
 PRIOR = load_prior("none")
-OWN = [name for name in AGENTS if name != "dyna-q"]  # dyna-q learns through a taste: tests/agents/test_dyna_q.py
+OWN = [name for name in AGENTS if name != "dyna-q"]  # dyna-q learns through a taste: tests/ratings
 S = 1_000_000_000
 
 
