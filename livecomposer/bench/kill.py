@@ -31,6 +31,7 @@ from livecomposer.bench.report import machine, row, spread
 from livecomposer.desk.files import taste_path
 from livecomposer.desk.tastes import understand
 from livecomposer.errors import PortError, TasteError
+from livecomposer.ratings.presses import AGAIN_S
 
 ROUNDS, SHORT_ROUNDS = 50, 5
 ROUNDS_A_TASTE = 10  # no taste comes to remember more ratings than it has room for
@@ -38,6 +39,7 @@ WHATS = ("instrument", "desk", "both")
 KEYS = (b"\x1b[A", b"\x1b[C", b"\x1b[D", b"\x1b[B")
 READY_S = 90.0
 WARM_S = 2.0  # until it has played something to rate
+APART_S = AGAIN_S + 0.05  # from press to press: sooner, the second would not be a rating of its own
 STAMP_NS = 250_000_000  # from a key typed to its stamp in the taste
 ALLOWED_S = 1.0
 GONE_S = 5.0
@@ -161,12 +163,14 @@ def _round(
         play.wait(lambda: play.instruments, READY_S, "Ready")
         report["stuck"] += any(IN_USE in line for line in play.lines)
         time.sleep(WARM_S)
-        end = time.monotonic() + rng.uniform(1.2, 4.0)
+        end = time.monotonic() + rng.uniform(1.2, 5.0)
+        presses.append(play.press(rng.choice(KEYS)))
         while time.monotonic() < end:
+            time.sleep(APART_S + rng.uniform(0.0, 0.3))
             presses.append(play.press(rng.choice(KEYS)))
-            time.sleep(rng.uniform(0.25, 0.6))
-        if saving:
-            presses.append(play.press(rng.choice(KEYS)))
+        if not saving:
+            time.sleep(rng.uniform(0.0, 1.5))
+        else:
             end = time.monotonic() + 3.0
             while not half.exists() and time.monotonic() < end:
                 pass
