@@ -11,10 +11,23 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from livecomposer.errors import LivecomposerError
-from livecomposer.settings import Settings, collect, flag_of, user_dir
+from livecomposer.errors import LivecomposerError, SettingsError, TasteError
+from livecomposer.settings import ROLES, Settings, collect, flag_of, user_dir
 
-BENCHES = ("latency", "jitter", "guard", "decide", "listener", "music", "score", "taste", "kill", "studio")
+BENCHES = (
+    "latency",
+    "jitter",
+    "guard",
+    "decide",
+    "listener",
+    "music",
+    "score",
+    "taste",
+    "kill",
+    "studio",
+    "learn",
+    "speed",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,12 +96,30 @@ def _run(args: argparse.Namespace) -> int:
         from livecomposer.desk.wiring import prepare_cache
 
         prepare_cache()
+        if args.agent:
+            from livecomposer.practice_agents import practice_agent_command
+
+            return practice_agent_command(args, _liked)
         from livecomposer.practice import practice_command
 
         return practice_command(args)
     from livecomposer import bench
 
     return bench.run(args)
+
+
+def _liked(name: str) -> Any:
+    """What a taste, by its name or file, finds each feature worth, float64[N_FEATURES]."""
+    from livecomposer.desk.files import taste_path
+    from livecomposer.desk.tastes import read, understand
+
+    path = Path(name) if name.endswith(".npz") else taste_path(user_dir(), name)
+    if not path.exists():
+        raise SettingsError(f'taste = "{name}": there is no {path}; play and rate first, or leave --taste out')
+    known = understand(read(path), str(path))
+    if known.taste is None:
+        raise TasteError(f"{path} was learnt by agent {known.agent!r}, which keeps no taste to practise by")
+    return known.taste.mean.copy()
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -126,10 +157,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_tastes(commands)
     _add_takes(commands)
     practice = commands.add_parser("practice", help="train what it knows before you rate, by the rules of music")
-    practice.add_argument("--steps", type=int, default=20_000_000, help="events to train for (default: 20000000)")
+    practice.add_argument("--agent", help="an agent that learns by a taste and the rules (default: the prior itself)")
+    practice.add_argument("--taste", metavar="NAME", help="with --agent: whose liking is the reward beside the rules")
+    practice.add_argument("--role", choices=ROLES, help="with --agent: what is practised (default: all four)")
+    practice.add_argument("--seeds", type=int, default=1, metavar="N", help="with --agent: try several, keep the best")
+    practice.add_argument("--steps", type=int, help="events to train for (default: 20000000; with --agent 1000000)")
     practice.add_argument("--minutes", type=float, default=0.0, help="end after so many minutes (0: no limit)")
     practice.add_argument("--seed", type=int, default=1, help="same seed, same steps: same prior (default: 1)")
-    practice.add_argument("--out", default="prior.npz", help="where to write it (default: prior.npz)")
+    practice.add_argument("--out", help="where to write it (default: prior.npz, or the agent's name)")
     practice.add_argument("--rules", help="a TOML file with weights of the rules")
     practice.add_argument("--resume", action="store_true", help="go on from what --out holds")
     practice.add_argument("--plot", metavar="PNG", help="the learning curve as a picture")
@@ -142,6 +177,11 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", metavar="PNG", help="taste: the learning curves as a picture")
     bench.add_argument("--seeds", type=int, metavar="N", help="taste: lessons of each kind with each listener")
     bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
+    bench.add_argument("--env", metavar="NAME", help="learn: a Gymnasium environment (default: CartPole-v1)")
+    bench.add_argument("--agent", metavar="NAME", help="learn: which agent (default: ppo)")
+    bench.add_argument("--steps", type=int, metavar="N", help="learn: steps of the environment (default: 100000)")
+    bench.add_argument("--seed", type=int, metavar="N", help="learn: same seed, same result (default: 1)")
+    bench.add_argument("--hyper", action="append", metavar="NAME=VALUE", help="learn: a hyper-parameter of the agent")
     return parser
 
 

@@ -21,6 +21,7 @@ from livecomposer.music.env import Stage
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import HEAD_OF, RULES, load_weights
 
+STEPS = 20_000_000  # where nothing else is asked for
 BLOCK = 100_000  # steps between two looks at the clock
 LINES = 10  # of progress, where it is written to a file
 ALPHA, ALPHA_END = 0.1, 0.005
@@ -89,12 +90,19 @@ def practice(
 
 def practice_command(args: Namespace) -> int:
     """``livecomposer practice``: returns 0. Raises SettingsError on what cannot be."""
-    out = Path(args.out)
+    out = Path(args.out or "prior.npz")
+    if args.steps is None:
+        args.steps = STEPS
+    for flag in ("taste", "role"):
+        if getattr(args, flag, None):
+            raise SettingsError(f"--{flag} is for an agent; name one with --agent")
+    if args.seeds != 1:
+        raise SettingsError("--seeds is for an agent; name one with --agent")
     if args.steps <= 0 or args.minutes < 0:
         raise SettingsError("practice needs --steps of at least 1 (and --minutes of 0 or more)")
     if args.seed < 0:
         raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
-    for name, path in (("out", out), ("plot", Path(args.plot or args.out))):
+    for name, path in (("out", out), ("plot", Path(args.plot or out))):
         if not path.parent.is_dir():
             raise SettingsError(f"{name} = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
         if path.is_dir():
@@ -105,7 +113,7 @@ def practice_command(args: Namespace) -> int:
             text = Path(args.rules).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"rules = {args.rules!r} cannot be read ({error})") from None
-    start = load_prior(args.out) if args.resume and out.exists() else None
+    start = load_prior(str(out)) if args.resume and out.exists() else None
     begun = time.monotonic()
 
     shown = [-1]

@@ -19,6 +19,9 @@ from livecomposer.music.theory import parse_key
 
 ROLES = ("harmonize", "duet", "answer", "solo")
 PARTS = ("line", "comp", "bass")
+AGENTS = (
+    "dyna-q", "q", "sarsa", "expected-sarsa", "q-lambda", "sarsa-lambda", "dqn", "reinforce", "a2c", "a3c", "ppo",
+)  # fmt: skip
 PROJECT_FILE = "livecomposer.toml"
 USER_FILE = "settings.toml"
 DELAY_FILE = "calibration.toml"  # written by calibrate
@@ -72,9 +75,10 @@ class Settings:
         "auto", "obey MIDI clock: auto after Start, always, or never", choices=("auto", "external", "internal")
     )
     # learning
-    agent: str = _setting("dyna-q", "how it learns", choices=("dyna-q", "q"))
+    agent: str = _setting("dyna-q", "how it learns", choices=AGENTS)
     policy: str = _setting("softmax", "how it explores", choices=("softmax", "epsilon-greedy"))
     prior: str = _setting("shipped", "what it knows before you rate: shipped, none, or a model file of practice")
+    model: str = _setting("", "begin with what an agent has learnt in practice (its file)")
     theory: float = _setting(0.0, "how much the rules of music count as reward beside ratings", low=0.0, high=1.0)
     explore: bool = _setting(True, "try what is not known to be liked (dyna-q; else it plays what is likeliest)")
     adventure: float = _setting(0.5, "how much it explores, 0 to 1", low=0.0, high=1.0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from livecomposer.agents.kernels import new_rng, plan_sweeps, softmax_decide
 from livecomposer.agents.prior import Model
-from livecomposer.agents.protocol import Steps
+from livecomposer.agents.protocol import CAPACITY, Steps
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import FIRST_OF, N_OF
 from livecomposer.ratings.taste import Taste
@@ -41,6 +41,7 @@ class DynaQAgent:
     def __init__(self, spec: HeadSpec, head: int, hyper: DynaQSettings, seed: int, model: Model, taste: Taste) -> None:
         self.spec = spec
         self.n_features = 0
+        self.capacity = CAPACITY
         self.hyper = hyper
         self.taste = taste
         self.future = np.zeros((spec.n_states, spec.n_actions))
@@ -56,7 +57,7 @@ class DynaQAgent:
         """An action with mask 1, or -1 if there is none."""
         return softmax_decide(self.future, state, mask, prior, liking, self.nat, self.nat, self.rng)
 
-    def value(self, state: int, action: int) -> float:
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
         """What comes of the choice (what the taste says of it here stands in ``Choice.liking``)."""
         return float(self.future[state, action])
 

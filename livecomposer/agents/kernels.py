@@ -1,12 +1,16 @@
 """Numba kernels of the tabular agents, flat, each with its formula above it and a slow twin in ``tests/agents``.
 
 Decide and update kernels are called by the loop and hold the GIL (a kernel that releases it can wait 5 ms to get it
-back); ``q_sweep`` runs in the learner thread without it. The random state is an array: uint64[1], advanced by
+back); ``td_sweep`` runs in the learner thread without it. The random state is an array: uint64[1], advanced by
 splitmix64 (Steele, Lea & Flood 2014), so the same seed gives the same notes.
 """
 
 import numpy as np
 from numba import njit
+
+METHODS = ("q", "sarsa", "expected-sarsa")
+Q_LEARNING, SARSA, EXPECTED_SARSA = range(3)
+FADED = 1e-8  # a trace below counts as none
 
 
 def new_rng(*seeds: int) -> np.ndarray:
@@ -85,46 +89,96 @@ def epsilon_greedy_decide(q, state, mask, prior, liking, unit, epsilon, rng):
     return greedy
 
 
-# Q(s,a) ← Q(s,a) + α[r + γ max_b Q(s′,b) − Q(s,a)], max over mask′; γ·max is 0 after a terminal step
-# (Watkins 1989; Sutton & Barto 2018, eq. 6.8)
-@njit("float64(float64[:,::1], int64, int64, float64, int64, uint8[::1], float64, float64)", cache=True)
-def q_update(q, state, action, reward, next_state, next_mask, alpha, gamma):
-    """One update in place; returns the TD error. ``next_state`` -1 = terminated. A non-finite error changes nothing."""
-    best = 0.0
-    if next_state >= 0:
-        best = -np.inf
-        for b in range(q.shape[1]):
-            if next_mask[b] == 1 and q[next_state, b] > best:
-                best = q[next_state, b]
-        if best == -np.inf:
-            best = 0.0
-    td_error = reward + gamma * best - q[state, action]
-    if np.isfinite(td_error):
-        q[state, action] += alpha * td_error
-    return td_error
-
-
-# the update above over rows 0..n-2 in the order they were played, ``sweeps`` times (batch Q-learning; Lin 1992)
+# δ = r + γ U(s′) − Q(s,a), with U = max_b Q(s′,b) [Q-learning: Watkins 1989; Sutton & Barto 2018, eq. 6.8], Q(s′,a′)
+# [Sarsa: Rummery & Niranjan 1994; eq. 6.7] or Σ_b π(b|s′) Q(s′,b) [Expected Sarsa: van Seijen et al. 2009; eq. 6.9];
+# 0 after a terminal step. Q ← Q + αδe; without traces (λ = 0) e is 1 at (s,a) and 0 elsewhere, else e(s,a) grows by 1
+# or becomes 1, and e ← γλe behind the update; Watkins's Q(λ) cuts it where a′ is not greedy (section 12.10)
 @njit(
-    "void(float64[:,::1], int64[::1], int64[::1], float64[::1], uint8[::1], uint8[:,::1], int64, float64, float64)",
+    "float64(float64[:,::1], float64[:,::1], int64[::1], uint8[::1], int64, int64, float64, int64, int64, int64,"
+    " float64, float64, float64, float64, float64, boolean)",
     cache=True,
     nogil=True,
 )
-def q_sweep(q, states, actions, rewards, terminated, masks, sweeps, alpha, gamma):
+def td_update(
+    q, trace, active, mask, state, action, reward, next_state, next_action, method, alpha, gamma, lambda_, epsilon,
+    temperature, replacing,
+):  # fmt: skip
+    """One update in place; returns the TD error. A non-finite error changes nothing.
+
+    ``next_state`` -1 = terminated; ``mask`` and ``next_action`` belong to it. ``method`` is an index in ``METHODS``;
+    Expected Sarsa expects a softmax if ``temperature`` is above 0, else ε-greedy. ``trace`` float64[s, a] holds e,
+    ``active`` int64[1 + s · a] how many are not 0 and which; both are only used if λ > 0.
+    """
+    n = q.shape[1]
+    best, greedy = 0.0, -1
+    if next_state >= 0:
+        best = -np.inf
+        for b in range(n):
+            if mask[b] == 1 and q[next_state, b] > best:
+                best = q[next_state, b]
+                greedy = b
+        if greedy < 0:
+            best = 0.0
+    future = best
+    if greedy >= 0 and method == SARSA:
+        future = q[next_state, next_action]
+    elif greedy >= 0 and method == EXPECTED_SARSA:
+        total, weights = 0.0, 0.0
+        for b in range(n):
+            if mask[b] == 1:
+                weight = np.exp((q[next_state, b] - best) / temperature) if temperature > 0.0 else 1.0
+                total += weight * q[next_state, b]
+                weights += weight
+        share = 1.0 if temperature > 0.0 else epsilon
+        future = share * total / weights + (1.0 - share) * best
+    td_error = reward + gamma * future - q[state, action]
+    if not np.isfinite(td_error):
+        return td_error
+    if lambda_ == 0.0:
+        q[state, action] += alpha * td_error
+        return td_error
+    if trace[state, action] == 0.0:
+        active[0] += 1
+        active[active[0]] = state * n + action
+    trace[state, action] = 1.0 if replacing else trace[state, action] + 1.0
+    fading = gamma * lambda_
+    if next_state < 0 or (method == Q_LEARNING and greedy >= 0 and q[next_state, next_action] < best):
+        fading = 0.0
+    kept = 0
+    for k in range(1, active[0] + 1):
+        s, a = active[k] // n, active[k] % n
+        q[s, a] += alpha * td_error * trace[s, a]
+        trace[s, a] *= fading
+        if trace[s, a] < FADED:
+            trace[s, a] = 0.0
+        else:
+            kept += 1
+            active[kept] = active[k]
+    active[0] = kept
+    return td_error
+
+
+# the update above over rows 0..n-2 in the order they were played, ``sweeps`` times (batch TD learning; Lin 1992)
+@njit(
+    "void(float64[:,::1], float64[:,::1], int64[::1], int64[::1], int64[::1], float64[::1], uint8[::1],"
+    " uint8[:,::1], int64, int64, float64, float64, float64, float64, float64, boolean)",
+    cache=True,
+    nogil=True,
+)
+def td_sweep(
+    q, trace, active, states, actions, rewards, terminated, masks, sweeps, method, alpha, gamma, lambda_, epsilon,
+    temperature, replacing,
+):  # fmt: skip
     """Learner kernel: row i leads to row i+1 unless ``terminated[i]``; the last row only serves as a successor."""
     for _ in range(sweeps):
+        trace[:, :] = 0.0
+        active[0] = 0
         for i in range(states.shape[0] - 1):
-            best = 0.0
-            if terminated[i] == 0:
-                best = -np.inf
-                for b in range(q.shape[1]):
-                    if masks[i + 1, b] == 1 and q[states[i + 1], b] > best:
-                        best = q[states[i + 1], b]
-                if best == -np.inf:
-                    best = 0.0
-            td_error = rewards[i] + gamma * best - q[states[i], actions[i]]
-            if np.isfinite(td_error):
-                q[states[i], actions[i]] += alpha * td_error
+            following = -1 if terminated[i] == 1 else states[i + 1]
+            td_update(
+                q, trace, active, masks[i + 1], states[i], actions[i], rewards[i], following, actions[i + 1], method,
+                alpha, gamma, lambda_, epsilon, temperature, replacing,
+            )  # fmt: skip
 
 
 # V(s) ← (1/β) ln Σ_a π₀(a|s) exp β [w·φ̄(s,a) + F(s,a)], F(s,a) = γ Σ_s' P(s'|s,a) V(s'), π₀(a|s) = n(s,a)/n(s)

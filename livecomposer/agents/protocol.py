@@ -11,7 +11,10 @@ import numpy as np
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import MOST_ACTIVE
 
-_COLUMNS = ("state", "action", "reward", "t_ns", "phrase", "terminated", "mask", "features", "rows")
+_COLUMNS = ("state", "action", "reward", "t_ns", "phrase", "terminated", "mask", "features", "logits", "rows")
+
+CAPACITY = 1 << 15
+NO_LOGITS = np.zeros(0, dtype=np.float32)
 
 
 class Steps:
@@ -32,11 +35,13 @@ class Steps:
     mask : uint8[capacity, n_actions]
     features : float32[capacity, n_features]
         (``n_features`` 0: nobody reads them.)
+    logits : float32[capacity, n_actions]
+        What the prior gave each action (``n_features`` 0: nobody reads them, and there are none).
     rows : int16[capacity, MOST_ACTIVE]
         Active features of ``ratings.features`` of the action (-1: none, no more).
     """
 
-    def __init__(self, spec: HeadSpec, capacity: int = 1 << 15, n_features: int = 0) -> None:
+    def __init__(self, spec: HeadSpec, capacity: int = CAPACITY, n_features: int = 0) -> None:
         self.spec = spec
         self.capacity = capacity
         self.n = 0
@@ -50,6 +55,7 @@ class Steps:
         self.terminated = np.zeros(capacity, dtype=np.uint8)
         self.mask = np.zeros((capacity, spec.n_actions), dtype=np.uint8)
         self.features = np.zeros((capacity, n_features), dtype=np.float32)
+        self.logits = np.zeros((capacity, spec.n_actions if n_features else 0), dtype=np.float32)
         self.rows = np.full((capacity, MOST_ACTIVE), -1, dtype=np.int16)
 
     def append(self, t_ns: int, phrase: int, choice: "Choice", reward: float = 0.0) -> int:
@@ -64,6 +70,7 @@ class Steps:
         self.terminated[i] = 0
         self.mask[i] = choice.mask
         self.features[i] = choice.features
+        self.logits[i] = choice.logits if choice.logits.size else 0.0
         self.rows[i] = -1
         self.rows[i, : len(choice.rows)] = choice.rows
         if i and self.phrase[i - 1] != phrase:
@@ -96,6 +103,7 @@ class Choice(NamedTuple):
     prior: float
     rows: np.ndarray
     liking: float = 0.0
+    logits: np.ndarray = NO_LOGITS  # what the prior gave every action, for agents that read features
 
 
 class Agent(Protocol):
@@ -103,6 +111,7 @@ class Agent(Protocol):
 
     spec: HeadSpec
     n_features: int  # how many features it reads: the head's, or 0 for none
+    capacity: int  # how many of its steps are remembered
     nat: float  # what a nat of the prior is worth, in what ``value`` and ``liking`` count
 
     def act(
@@ -111,8 +120,8 @@ class Agent(Protocol):
         """Choose an action with mask 1; ``prior`` float64[n_actions] is what is known of each before any rating, as
         logits, and ``liking`` the same of what the taste says, in ratings. Hot: microseconds, no allocation."""
 
-    def value(self, state: int, action: int) -> float:
-        """What it thinks the choice is worth beside ``Choice.liking``, in rewards (for the record; slack)."""
+    def value(self, state: int, features: np.ndarray, action: int) -> float:
+        """What it thinks an action is worth beside ``Choice.liking``, in rewards (for the record; slack)."""
 
     def explore(self, adventure: float) -> None:
         """Set how much it explores, 0 to 1."""

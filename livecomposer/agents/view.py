@@ -7,7 +7,7 @@ costs 0.5 µs before it has done anything, so perceiving is not several).
 import numpy as np
 from numba import njit
 
-from livecomposer.agents.protocol import Choice
+from livecomposer.agents.protocol import NO_LOGITS, Choice
 from livecomposer.music.actions import HeadSpec
 from livecomposer.music.context import MELODY, TICK, melody_note, start_note, strength
 from livecomposer.music.heads import (
@@ -71,8 +71,9 @@ class View:
         features = self.features.copy() if self._reads else self.features
         mask = self.mask.copy() if self._narrow else self.mask
         rows = self._felt[action].copy() if self._felt else NONE
+        logits = self.prior.astype(np.float32) if self._reads else NO_LOGITS
         prior, liking = self.prior.item(action), self.liking.item(action)
-        return _new(Choice, (state, action, mask, features, late, prior, rows, liking))
+        return _new(Choice, (state, action, mask, features, late, prior, rows, liking, logits))
 
 
 # liking(a) = Σ_k w[row_k(context, a)] for every allowed action, 0 for the others

@@ -16,6 +16,11 @@ TAKEN = {
     "plot": (("taste",), "draws no curves"),
     "seeds": (("taste",), "chooses its own seeds"),
     "jobs": (("taste",), "runs in one process"),
+    "env": (("learn",), "trains on no environment"),
+    "agent": (("learn",), "compares what it compares"),
+    "steps": (("learn",), "takes its own number of steps"),
+    "seed": (("learn",), "chooses its own seeds"),
+    "hyper": (("learn",), "trains no agent"),
 }
 
 

@@ -4,13 +4,13 @@ Keys of the report: ``machine``; ``ok`` (always True); ``timer_us``: what an emp
 others); a spread ``{n, p50, p99, max}`` in µs each for ``decide`` (softmax over one head), ``update`` (one Q update),
 ``decide_update`` (both), ``oracle_decide``, ``oracle_update``, ``oracle_decide_update`` (the same in numpy),
 ``epsilon_greedy``, ``rhythm_context``, ``melody_context``, ``harmony_context``, ``rhythm_prior``, ``melody_prior``,
-``harmony_prior``,
-``act`` (``QAgent.act``), ``three`` (perceive, and the three decisions of one event), ``event`` (the same as the line
-plans it: with chord, form, rules and the new context), ``receive`` (``Performance.receive`` of a note_on in harmonize,
-no driver: thru, decision, added notes, all of the slack); ``solo_x``: how many times real time a solo runs in virtual
-time; ``env``: steps of the environment in a second of CPU, uniform actions: ``steps`` (player, chords, form, event,
-rules), ``seen`` (the same with the states, features and masks of the three heads), ``gym_melody`` and ``gym_duet``
-(through ``gymnasium.make``; None without the extra ``gym``).
+``harmony_prior``, ``act`` (``TableAgent.act``),
+``three`` (perceive, and the three decisions of one event), ``event`` (the same as the line plans it: with chord, form,
+rules and the new context), ``receive`` (``Performance.receive`` of a note_on in harmonize, no driver: thru, decision,
+added notes, all of the slack); ``solo_x``: how many times real time a solo runs in virtual time; ``env``: steps of the
+environment in a second of CPU, uniform actions: ``steps`` (player, chords, form, event, rules), ``seen`` (the same with
+the states, features and masks of the three heads), ``gym_melody`` and ``gym_duet`` (through
+``gymnasium.make``; None without the extra ``gym``).
 """
 
 import gc
@@ -36,7 +36,7 @@ LABELS = {
     "decide": "decide (softmax)", "oracle_decide": "  numpy", "update": "update (Q-learning)",
     "oracle_update": "  numpy", "decide_update": "decide + update", "oracle_decide_update": "  numpy",
     "epsilon_greedy": "decide (ε-greedy)", "rhythm_context": "context of rhythm",
-    "melody_context": "context of melody", "harmony_context": "context of harmony", "act": "QAgent.act",
+    "melody_context": "context of melody", "harmony_context": "context of harmony", "act": "TableAgent.act",
     "rhythm_prior": "prior of rhythm", "melody_prior": "prior of melody", "harmony_prior": "prior of harmony",
     "steps": "compiled", "seen": "with features and masks", "gym_melody": "Melody-v0", "gym_duet": "Duet-v0",
     "three": "perceive, three decisions", "event": "an event of the line, planned",
@@ -118,6 +118,7 @@ def _cases() -> dict[str, Callable[[], object]]:
     rng, plain_rng = kernels.new_rng(7), np.random.default_rng(7)
     states = [int(s) for s in np.random.default_rng(7).integers(0, spec.n_states, 997)]
     heat, alpha, gamma = 0.06, 0.2, 0.3
+    untraced = (np.zeros((0, spec.n_actions)), np.zeros(1, dtype=np.int64))
     at = 0
 
     def step() -> int:
@@ -125,11 +126,16 @@ def _cases() -> dict[str, Callable[[], object]]:
         at = (at + 1) % 996
         return at
 
+    def update(state: int, action: int, after: int) -> None:
+        kernels.td_update(
+            q, *untraced, mask, state, action, 0.1, after, 7, kernels.Q_LEARNING, alpha, gamma, 0.0, 0.1, 0.0, True
+        )
+
     def decide_update() -> None:
         i = step()
         state = states[i]
         action = kernels.softmax_decide(q, state, mask, none, none, 0.02, heat, rng)
-        kernels.q_update(q, state, action, 0.1, states[i + 1], mask, alpha, gamma)
+        update(state, action, states[i + 1])
 
     def oracle_decide_update() -> None:
         i = step()
@@ -159,7 +165,7 @@ def _cases() -> dict[str, Callable[[], object]]:
         "timer": lambda: None,
         "decide": lambda: kernels.softmax_decide(q, states[step()], mask, none, none, 0.02, heat, rng),
         "oracle_decide": lambda: oracle_decide(plain_q, states[step()], mask, heat, plain_rng),
-        "update": lambda: kernels.q_update(q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
+        "update": lambda: update(states[step()], 7, 3),
         "oracle_update": lambda: oracle_update(plain_q, states[step()], 7, 0.1, 3, mask, alpha, gamma),
         "decide_update": decide_update,
         "oracle_decide_update": oracle_decide_update,

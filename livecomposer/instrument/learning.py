@@ -90,7 +90,7 @@ class Learning:
     ) -> None:  # fmt: skip
         self.agents = agents
         self.taste = taste
-        self.steps = [Steps(agent.spec, n_features=agent.n_features) for agent in agents]
+        self.steps = [Steps(agent.spec, agent.capacity, agent.n_features) for agent in agents]
         self.credit = Credit(self.steps, delay)
         self.meaning = Meaning(self.credit)
         self.strength = Strength()

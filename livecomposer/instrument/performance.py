@@ -34,7 +34,7 @@ from livecomposer.instrument.plan import Line, Planned
 from livecomposer.instrument.records import ANSWERS, BY_AGENT, BY_CLICK, BY_PLAYER, BY_RELEASE, SOURCES, Recorder
 from livecomposer.instrument.ring import RingWriter
 from livecomposer.instrument.roles import LISTEN, PLAY, QUIET_S, STOPPED, Turns
-from livecomposer.instrument.snapshot import pack_agents, unpack_agents
+from livecomposer.instrument.snapshot import load_model, pack_agents, unpack_agents
 from livecomposer.instrument.standby import Ready, Standby
 from livecomposer.instrument.voices import METRONOME, Voices
 from livecomposer.midi.controls import ControlMap
@@ -110,6 +110,8 @@ class Performance:
         delay = Delay.of(settings.delay, settings.delay_spread)
         held = settings.held or settings.stage
         self.learning = Learning(agents, self.recorder, learner, held, taste, delay)
+        if settings.model:
+            load_model(settings.model, settings.agent, agents)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
         self.learning.explore(settings.adventure if settings.explore else 0.0)
@@ -633,7 +635,7 @@ class Performance:
             self._late_from = -1
 
     def _record_decision(self, head: int, choice: Choice, number: int, stamps: tuple[int, int, int]) -> None:
-        value = choice.liking + self.learning.agents[head].value(choice.state, choice.action)
+        value = choice.liking + self.learning.agents[head].value(choice.state, choice.features, choice.action)
         self.recorder.decision(head, choice.late, choice.action, number, stamps, value, choice.prior)
 
     def _record_beat(self, at: int, tick: int) -> None:

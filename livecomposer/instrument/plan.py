@@ -339,7 +339,7 @@ class Line:
             return ((note, 1.0),)
         view, agent = self._views[MELODY], self.agents[MELODY]
         allowed = np.flatnonzero(view.mask)
-        values = np.array([agent.value(state, int(a)) for a in allowed]) + view.liking[allowed]
+        values = np.array([agent.value(state, view.features, int(a)) for a in allowed]) + view.liking[allowed]
         nats = view.prior[allowed] + values / agent.nat
         weights = np.exp(nats - nats.max())
         found: dict[int, float] = {}

@@ -8,12 +8,13 @@ import json
 import struct
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from livecomposer.agents.model import pack, unpack
-from livecomposer.errors import ForeignTaste, TasteError
+from livecomposer.errors import ForeignTaste, SettingsError, TasteError
 
 _HEAD = struct.Struct("<QIIII")  # number of the copy, its part, bytes, crc, whose it is
 _LEFT_AT = 32  # a second header: of the copy of the taste that was left last
@@ -85,6 +86,15 @@ def unpack_agents(data: bytes, agent: str, agents: Sequence[Stateful], where: st
             a.load({name: arrays[f"{a.spec.name}.{name}"] for name in a.state()})
     except TasteError as error:
         raise TasteError(f"{where} holds {error}; it has not been used or changed") from None
+
+
+def load_model(path: str, agent: str, agents: Sequence[Stateful]) -> None:
+    """Load a file of ``practice --agent``. Raises SettingsError if it cannot be read, TasteError if it is another's."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"model = {path!r} cannot be read ({error.strerror}); practise first") from None
+    unpack_agents(data, agent, agents, f"model {path!r}")
 
 
 class SharedSnapshot:

@@ -67,24 +67,51 @@ def epsilon_greedy_decide(row, mask, epsilon: float, state: int) -> tuple[int, i
     return (allowed[pick] if pick < len(allowed) else greedy), state
 
 
-def q_update(q, state, action, reward, next_state, next_mask, alpha, gamma) -> float:
-    """Q(s,a) ← Q(s,a) + α[r + γ max Q(s′,·) − Q(s,a)] in place; the TD error."""
-    best = 0.0
-    if next_state >= 0:
-        values = [q[next_state, b] for b in allowed_actions(next_mask) if q[next_state, b] > -math.inf]
-        best = max(values) if values else 0.0
-    td_error = reward + gamma * best - q[state, action]
-    if math.isfinite(td_error):
+def td_update(
+    q, trace, mask, state, action, reward, next_state, next_action, method, alpha, gamma, lambda_, epsilon, temperature,
+    replacing,
+) -> float:  # fmt: skip
+    """One step of Q-learning, Sarsa or Expected Sarsa in place; ``trace`` {(s, a): e}; the TD error."""
+    future, best = 0.0, 0.0
+    allowed = [b for b in allowed_actions(mask) if q[next_state, b] > -math.inf] if next_state >= 0 else []
+    if allowed:
+        best = max(q[next_state, b] for b in allowed)
+        if method == "q":
+            future = best
+        elif method == "sarsa":
+            future = q[next_state, next_action]
+        elif temperature > 0.0:
+            weights = [float(np.exp((q[next_state, b] - best) / temperature)) for b in allowed_actions(mask)]
+            future = sum(w * q[next_state, b] for w, b in zip(weights, allowed_actions(mask), strict=True))
+            future /= sum(weights)
+        else:
+            mean = sum(q[next_state, b] for b in allowed_actions(mask)) / len(allowed_actions(mask))
+            future = epsilon * mean + (1.0 - epsilon) * best
+    td_error = reward + gamma * future - q[state, action]
+    if not math.isfinite(td_error):
+        return td_error
+    if lambda_ == 0.0:
         q[state, action] += alpha * td_error
+        return td_error
+    trace[state, action] = 1.0 if replacing else trace.get((state, action), 0.0) + 1.0
+    cut = next_state < 0 or (method == "q" and bool(allowed) and q[next_state, next_action] < best)
+    for place in list(trace):
+        q[place] += alpha * td_error * trace[place]
+        trace[place] *= 0.0 if cut else gamma * lambda_
+        if trace[place] < 1e-8:
+            del trace[place]
     return td_error
 
 
-def q_sweep(q, states, actions, rewards, terminated, masks, sweeps, alpha, gamma) -> None:
-    """``q_update`` along the rows, ``sweeps`` times."""
+def td_sweep(q, states, actions, rewards, terminated, masks, sweeps, method, *rates) -> None:
+    """``td_update`` along the rows, ``sweeps`` times, each with traces of its own."""
     for _ in range(sweeps):
+        trace = {}
         for i in range(len(states) - 1):
             after = -1 if terminated[i] else states[i + 1]
-            q_update(q, states[i], actions[i], rewards[i], after, masks[i + 1], alpha, gamma)
+            td_update(
+                q, trace, masks[i + 1], states[i], actions[i], rewards[i], after, actions[i + 1], method, *rates
+            )  # fmt: skip
 
 
 def optimal_q(rewards, successors, gamma: float, rounds: int = 200) -> np.ndarray:

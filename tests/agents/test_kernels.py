@@ -24,10 +24,6 @@ def rng(state: int) -> np.ndarray:
     return np.array([state], dtype=np.uint64)
 
 
-def same(a: float, b: float) -> bool:
-    return a == b or (math.isnan(a) and math.isnan(b))
-
-
 @given(tables, st.integers(0, 3), masks, priors, likings, st.floats(0.0, 1.0), st.floats(0.01, 2.0), seeds)
 def test_softmax_is_its_twin(q, state, mask, prior, liking, unit, temperature, seed):
     random = rng(seed)
@@ -98,17 +94,15 @@ def test_new_rng_depends_on_every_seed_and_their_order():
     assert kernels.new_rng(3, 4) == kernels.new_rng(3, 4)
 
 
-@given(tables, st.integers(0, 3), st.integers(0, WIDTH - 1), values, st.integers(-1, 3), masks,
-       st.floats(0.0, 1.0), st.floats(0.0, 1.0))  # fmt: skip
-def test_update_is_its_twin(q, state, action, reward, after, mask, alpha, gamma):
-    twin = q.copy()
-    with np.errstate(all="ignore"):
-        expected = naive.q_update(twin, state, action, reward, after, mask, alpha, gamma)
-    found = kernels.q_update(q, state, action, reward, after, mask, alpha, gamma)
-    assert same(found, expected)
-    np.testing.assert_array_equal(q, twin)
-
-
+rates = st.tuples(
+    st.sampled_from(kernels.METHODS),
+    st.floats(0.0, 1.0),  # alpha
+    st.floats(0.0, 1.0),  # gamma
+    st.sampled_from([0.0, 0.5, 1.0]),  # lambda
+    st.floats(0.0, 1.0),  # epsilon
+    st.sampled_from([0.0, 0.5]),  # temperature
+    st.booleans(),  # replacing traces
+)
 rows = st.integers(1, 8).flatmap(
     lambda n: st.tuples(
         hnp.arrays(np.int64, n, elements=st.integers(0, 3)),
@@ -120,13 +114,16 @@ rows = st.integers(1, 8).flatmap(
 )
 
 
-@given(tables, rows, st.integers(0, 3), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-def test_sweep_is_its_twin(q, rows, sweeps, alpha, gamma):
-    twin = q.copy()
+@given(tables, rows, st.integers(0, 3), rates)
+def test_sweep_is_its_twin(q, rows, sweeps, rates):
+    twin, (method, *numbers) = q.copy(), rates
     with np.errstate(all="ignore"):
-        naive.q_sweep(twin, *rows, sweeps, alpha, gamma)
-    kernels.q_sweep(q, *rows, sweeps, alpha, gamma)
-    np.testing.assert_array_equal(q, twin)
+        naive.td_sweep(twin, *rows, sweeps, method, *numbers)
+    trace, active = np.zeros((4, WIDTH)), np.zeros(1 + 4 * WIDTH, dtype=np.int64)
+    kernels.td_sweep(q, trace, active, *rows, sweeps, kernels.METHODS.index(method), *numbers)
+    np.testing.assert_allclose(q, twin, rtol=1e-12, atol=1e-12)
+    if method != "expected-sarsa":
+        np.testing.assert_array_equal(q, twin)
 
 
 def test_q_learning_reaches_the_exact_optimum_of_a_chain():
@@ -136,10 +133,13 @@ def test_q_learning_reaches_the_exact_optimum_of_a_chain():
     rewards = [[-0.1, 1.0 if s == n - 1 else 0.0] for s in range(n)]
     best = naive.optimal_q(rewards, successors, gamma)
     q = np.zeros((n, 2))
-    everything = np.ones(2, dtype=np.uint8)
+    everything, none, nothing = np.ones(2, dtype=np.uint8), np.zeros((0, 2)), np.zeros(1, dtype=np.int64)
     for _ in range(100):
         for s in range(n):
             for a in range(2):
-                kernels.q_update(q, s, a, rewards[s][a], successors[s][a], everything, 1.0, gamma)
+                kernels.td_update(
+                    q, none, nothing, everything, s, a, rewards[s][a], successors[s][a], 0, kernels.Q_LEARNING, 1.0,
+                    gamma, 0.0, 0.0, 0.0, True,
+                )  # fmt: skip
     np.testing.assert_allclose(q, best, rtol=0, atol=1e-12)
     np.testing.assert_allclose(best[:, 1], [gamma ** (n - 1 - s) for s in range(n)], atol=1e-12)

@@ -1,4 +1,4 @@
-"""QAgent through its protocol: trivially solvable tasks, late ratings, jobs, state and the mask."""
+"""A table behind a head, through its protocol: trivially solvable tasks, late ratings, jobs, state and the mask."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from livecomposer.agents.prior import load_prior
 from livecomposer.agents.protocol import Choice, Steps
 from livecomposer.agents.registry import make_agents
-from livecomposer.agents.tabular import QAgent, QSettings
+from livecomposer.agents.tabular import TableAgent, TableSettings
 from livecomposer.errors import SettingsError
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.credit import Credit
@@ -21,8 +21,8 @@ FLAT = np.zeros(4)
 PRIOR = load_prior("none")
 
 
-def agent(seed=1, **hyper) -> QAgent:
-    return QAgent(SPEC, QSettings(**hyper), seed)
+def agent(seed=1, **hyper) -> TableAgent:
+    return TableAgent(SPEC, TableSettings(**hyper), seed)
 
 
 def choice(state, action, mask=ALL):
@@ -153,8 +153,8 @@ def test_adventure_scales_exploration():
 
 def test_registry_refuses_what_it_does_not_know():
     assert [a.spec.name for a in make_agents("q", 1, PRIOR)[0]] == ["rhythm", "melody", "harmony"]
-    with pytest.raises(SettingsError, match="agent = 'x' is not known; there are: dyna-q, q"):
-        make_agents("x", 1, PRIOR)
+    with pytest.raises(SettingsError, match=r"agent = 'pro' is not known \(did you mean 'ppo'\?\); there are: dyna-q"):
+        make_agents("pro", 1, PRIOR)
 
 
 def test_agents_of_one_seed_differ_by_head_and_repeat_by_seed():
@@ -185,7 +185,7 @@ def test_observe_ends_at_a_phrase():
 def test_value_is_the_table():
     a = agent()
     a.q[2, 3] = 0.25
-    assert a.value(2, 3) == 0.25
+    assert a.value(2, NONE, 3) == 0.25
 
 
 def test_unrated_it_plays_the_prior_and_ratings_move_it():

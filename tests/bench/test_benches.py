@@ -47,11 +47,12 @@ def test_decide_reports_kernels_next_to_the_oracle(capsys: pytest.CaptureFixture
 
 def test_the_oracle_learns_what_the_kernel_learns() -> None:
     np = pytest.importorskip("numpy")
-    from livecomposer.agents.kernels import q_update
+    from livecomposer.agents.kernels import Q_LEARNING, td_update
 
     one, other, mask = np.zeros((3, 4)), np.zeros((3, 4)), np.ones(4, dtype=np.uint8)
+    none, nothing = np.zeros((0, 4)), np.zeros(1, dtype=np.int64)
     for state, action, reward, after in ((0, 1, 0.5, 1), (1, 2, -1.0, 0), (0, 1, 0.25, 2)):
-        q_update(one, state, action, reward, after, mask, 0.2, 0.9)
+        td_update(one, none, nothing, mask, state, action, reward, after, 0, Q_LEARNING, 0.2, 0.9, 0.0, 0.1, 0.0, True)
         decide.oracle_update(other, state, action, reward, after, mask, 0.2, 0.9)
     assert one.tolist() == other.tolist()
 

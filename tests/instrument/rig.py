@@ -6,6 +6,7 @@ from itertools import cycle
 import numpy as np
 
 from livecomposer import Performance, Settings
+from livecomposer.agents.protocol import CAPACITY
 from livecomposer.agents.view import View
 from livecomposer.music.actions import RHYTHMS, STEPS, VOICINGS
 from livecomposer.music.context import HEADS
@@ -28,6 +29,7 @@ class Scripted:
     def __init__(self, spec, actions: Iterable[int]) -> None:
         self.spec = spec
         self.n_features = spec.n_features
+        self.capacity = CAPACITY
         self.actions = cycle(actions)
         self.asked = 0
         self.observed: list[int] = []
@@ -40,7 +42,7 @@ class Scripted:
         self.asked += 1
         return next(self.actions)
 
-    def value(self, state, action):
+    def value(self, state, features, action):
         return 0.0
 
     def explore(self, adventure):
@@ -96,6 +98,7 @@ def show_features(p: Performance) -> None:
     """Let the agents see the heads' features, which its own did not ask for."""
     for head, (spec, table) in enumerate(zip(HEADS, p.learning.steps, strict=True)):
         table.features = np.zeros((table.capacity, spec.n_features), dtype=np.float32)
+        table.logits = np.zeros((table.capacity, spec.n_actions), dtype=np.float32)
         prior, liked = p.line._views[head].arrays[:2]
         p.line._views[head] = View(spec, head, spec.n_features, prior, liked if p.learning.taste is not None else None)
 

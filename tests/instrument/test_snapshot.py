@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from livecomposer.agents.model import VERSION, pack, unpack
 from livecomposer.agents.prior import load_prior
 from livecomposer.agents.registry import make_agents
-from livecomposer.agents.tabular import QAgent, QSettings
+from livecomposer.agents.tabular import TableAgent, TableSettings
 from livecomposer.errors import TasteError
 from livecomposer.instrument.snapshot import (
     SharedSnapshot,
@@ -29,7 +29,7 @@ SPECS = (HeadSpec("one", 2, 1, 3), HeadSpec("two", 3, 1, 2))
 
 def small(seed=0):
     """Two agents with a few numbers each, learnt from nothing but a seed."""
-    agents = [QAgent(spec, QSettings(), 1) for spec in SPECS]
+    agents = [TableAgent(spec, TableSettings(), 1) for spec in SPECS]
     rng = np.random.default_rng(seed)
     for agent in agents:
         agent.q[:] = rng.normal(size=agent.q.shape)

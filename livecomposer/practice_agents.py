@@ -1,0 +1,238 @@
+"""``livecomposer practice --agent NAME``: an agent learns in imagined music what a taste and the rules reward.
+
+``cli`` calls ``practice_agent_command``. Progress goes to stderr; Ctrl-C saves what has been learnt, and ``--resume``
+goes on from there. The file is a model that ``play --agent NAME --model FILE`` begins with: it holds the weights, the
+hyper-parameters, seed, role, taste (and its checksum) and metrics.
+"""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from livecomposer.agents.imagined import Imagined
+from livecomposer.agents.kernels import td_sweep
+from livecomposer.agents.model import pack, unpack
+from livecomposer.agents.prior import load_prior
+from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents
+from livecomposer.errors import SettingsError
+from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
+from livecomposer.music.context import ROLES
+from livecomposer.music.rules import load_weights
+from livecomposer.ratings.features import N_FEATURES
+
+EVENTS = 2048  # of all heads, between two calls of ``learn``
+HELD_OUT = 1_000_003  # seed of the music by which what was learnt is judged
+JUDGED = 8  # calls of EVENTS each
+LINES = 10  # of progress, where it is written to a file
+
+
+class Wanted(NamedTuple):
+    """What is to be practised; travels to processes."""
+
+    agent: str
+    liked: np.ndarray
+    role: str
+    steps: int
+    seconds: float
+    seed: int
+    rules: np.ndarray
+    prior: str
+    start: bytes | None
+
+
+class Learnt(NamedTuple):
+    """What has come of it: a model's arrays, metrics, and the curve (steps, mean reward, entropy)."""
+
+    arrays: dict[str, np.ndarray]
+    metrics: dict[str, float]
+    curve: list[tuple[int, float, float]]
+    steps: int
+    layout: int
+
+
+def practise(wanted: Wanted, progress: Any = None) -> Learnt:
+    """Let one agent learn; KeyboardInterrupt ends it and keeps what has been learnt.
+
+    ``progress(steps done, seconds, mean reward, entropy)`` is called after every ``EVENTS`` events.
+    """
+    prior = load_prior(wanted.prior)
+    agents, _ = make_agents(wanted.agent, wanted.seed, prior)
+    if wanted.start is not None:
+        unpack_agents(wanted.start, wanted.agent, agents, "the model to go on from")
+    role = ROLES.index(wanted.role) if wanted.role else -1
+    hyper = hyper_of(wanted.agent, playing=True)
+    heads = [agent if wanted.agent in TABULAR else agent.trainer for agent in agents]  # type: ignore[attr-defined]
+    policy = _policy(wanted.agent, hyper)
+
+    def stage(seed: int) -> Imagined:
+        return Imagined(prior, wanted.liked, wanted.rules, role, seed, EVENTS)
+
+    music = stage(wanted.seed)
+    curve: list[tuple[int, float, float]] = []
+    done, begun = 0, time.monotonic()
+    try:
+        with ThreadPoolExecutor(min(3, os.cpu_count() or 1)) as pool:
+            while done < wanted.steps and not (wanted.seconds and time.monotonic() - begun > wanted.seconds):
+                reward = _play(music, wanted.agent, heads, policy)
+                share = done / wanted.steps
+                if wanted.seconds:
+                    share = max(share, min((time.monotonic() - begun) / wanted.seconds, 1.0))
+                found = list(pool.map(partial(_learn, wanted.agent, heads, music, share), range(3)))
+                done += EVENTS
+                entropy = float(np.mean([f.get("entropy", 0.0) for f in found]))
+                curve.append((done, reward, entropy))
+                if progress:
+                    progress(done, time.monotonic() - begun, reward, entropy)
+    except KeyboardInterrupt:
+        pass
+    judged = stage(HELD_OUT)
+    means = [_play(judged, wanted.agent, heads, policy) for _ in range(JUDGED)]
+    plain = stage(HELD_OUT)
+    untaught, _ = make_agents(wanted.agent, wanted.seed, prior)
+    fresh = [agent if wanted.agent in TABULAR else agent.trainer for agent in untaught]  # type: ignore[attr-defined]
+    before = [_play(plain, wanted.agent, fresh, policy) for _ in range(JUDGED)]
+    metrics = {"reward": round(float(np.mean(means)), 4), "prior": round(float(np.mean(before)), 4)}
+    arrays = {name: array.copy() for name, array in arrays_of(agents).items()}
+    return Learnt(arrays, metrics, curve, done, layout_of(agents))
+
+
+def _policy(agent: str, hyper: Any) -> dict[str, Any]:
+    """How choices are drawn, as the instrument draws them at adventure 0.5."""
+    if agent in TABULAR:
+        return {"unit": hyper.temperature, "heat": 1.0}
+    scale = 1.0 / hyper.unit if agent == "dqn" else 1.0
+    return {"width": hyper.width, "depth": hyper.depth, "scale": scale, "heat": 1.0}
+
+
+def _play(music: Imagined, agent: str, heads: list[Any], policy: dict[str, Any]) -> float:
+    if agent in TABULAR:
+        return music.play([head.q for head in heads], None, policy)
+    return music.play(None, [head.policy_params for head in heads], policy)
+
+
+def _learn(agent: str, heads: list[Any], music: Imagined, share: float, head: int) -> dict[str, float]:
+    """One head learns from what it has just played."""
+    rows, learner = music.rows(head), heads[head]
+    if len(rows.action) < 2:
+        return {}
+    if agent not in TABULAR:
+        return learner.learn(rows, share)
+    table = learner.table
+    td_sweep(
+        table.q, table.trace, table.active, music.states(head), rows.action, rows.reward.astype(np.float64),
+        rows.terminated, rows.mask, 1, table.method, *table.rates,
+    )  # fmt: skip
+    return {}
+
+
+def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) -> int:
+    """Returns 0; ``liked(name)`` is what a taste finds each feature worth.
+
+    Raises SettingsError on what cannot be, TasteError for a file that cannot be used.
+    """
+    if args.agent not in ENTRIES:
+        hyper_of(args.agent)  # says which is nearest
+    wanted = _wanted(args, liked(args.taste) if args.taste else np.zeros(N_FEATURES))
+    out = Path(args.out or f"{args.agent}.npz")
+    for name, path in (("out", out), ("plot", Path(args.plot or out))):
+        if not path.parent.is_dir():
+            raise SettingsError(f"{name} = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
+        if path.is_dir():
+            raise SettingsError(f"{name} = {str(path)!r} is a folder; name a file in it")
+    before = 0
+    if args.resume and out.exists():
+        data = out.read_bytes()
+        before = int(unpack(data, str(out))[1].get("steps", 0))
+        wanted = wanted._replace(start=data, seed=wanted.seed + before)
+        unpack_agents(data, args.agent, make_agents(args.agent, 0, load_prior(wanted.prior))[0], str(out))
+    if args.seeds > 1:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(min(args.seeds, os.cpu_count() or 1), mp_context=context) as pool:
+            several = list(pool.map(practise, [wanted._replace(seed=wanted.seed + i) for i in range(args.seeds)]))
+        best = max(range(len(several)), key=lambda i: several[i].metrics["reward"])
+        learnt, seed = several[best], wanted.seed + best
+    else:
+        learnt, seed = practise(wanted, _Progress(wanted).show), wanted.seed
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+    meta = {
+        "kind": "model", "agent": args.agent, "layout": learnt.layout, "steps": before + learnt.steps, "seed": seed,
+        "role": args.role or "", "taste": args.taste or "", "taste_crc": crc32(wanted.liked.tobytes()),
+        "hyper": asdict(hyper_of(args.agent, playing=True)), "metrics": learnt.metrics,
+    }  # fmt: skip
+    out.write_bytes(pack(learnt.arrays, meta))
+    if args.plot:
+        _plot(learnt.curve, Path(args.plot))
+    report = {"out": str(out), **{k: v for k, v in meta.items() if k not in ("kind", "layout")}}
+    said = f"{out}: {meta['steps']:,} events, mean reward {learnt.metrics['reward']:+.3f} (the prior's "
+    print(json.dumps(report) if args.json else f"{said}{learnt.metrics['prior']:+.3f}), seed {seed}")
+    return 0
+
+
+def _wanted(args: Namespace, liked: np.ndarray) -> Wanted:
+    if (args.steps is not None and args.steps <= 0) or args.minutes < 0 or args.seeds < 1:
+        raise SettingsError("practice needs --steps and --seeds of at least 1 (and --minutes of 0 or more)")
+    if args.seed < 0:
+        raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
+    text = None
+    if args.rules:
+        try:
+            text = Path(args.rules).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"rules = {args.rules!r} cannot be read ({error})") from None
+    steps = args.steps or (1 << 40 if args.minutes else 1_000_000)
+    return Wanted(
+        args.agent, liked, args.role or "", steps, 60.0 * args.minutes, args.seed,
+        load_weights(text, args.rules or "rules"), "shipped", None,
+    )  # fmt: skip
+
+
+class _Progress:
+    """A line on stderr, written over in a terminal."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._shown = -1
+        self._mean = 0.0
+
+    def show(self, done: int, seconds: float, reward: float, entropy: float) -> None:
+        """See ``practise``."""
+        self._mean = reward if self._shown < 0 else 0.9 * self._mean + 0.1 * reward
+        share = done / self._wanted.steps
+        if self._wanted.seconds:
+            share = max(share, seconds / self._wanted.seconds)
+        share = min(share, 1.0)
+        live = sys.stderr.isatty()
+        if not live and int(share * LINES) == self._shown:
+            return
+        self._shown = int(share * LINES)
+        bar = "█" * round(24 * share) + "·" * (24 - round(24 * share))
+        line = (
+            f"{bar} {done:>11,} events  {done / max(seconds, 1e-9):>9,.0f}/s  "
+            f"reward {self._mean:+.3f}  entropy {entropy:.2f} "
+        )
+        print(f"\r{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
+
+
+def _plot(curve: list[tuple[int, float, float]], path: Path) -> None:
+    """The learning curve as a picture."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="events", ylabel="mean reward (ratings)")
+    axes.plot([point[0] for point in curve], [point[1] for point in curve])
+    figure.savefig(path, dpi=120)
