@@ -139,6 +139,33 @@ def test_tastes_change_while_it_plays_and_each_keeps_its_own(tmp_path: Path) -> 
     assert sorted(os.listdir(home / "tastes")) == ["ann.npz", "mine.npz"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal there")
+def test_the_agent_changes_while_it_plays_and_the_taste_comes_back_with_its_own(tmp_path: Path) -> None:
+    """Keys typed into a real run: a like, the next agent, a like for that one, the first taste again."""
+    with Typed(tmp_path, "mine", 5) as play:
+
+        def says(key: bytes, words: str) -> None:
+            play.press(key)
+            play.wait(lambda: any(words in line for line in play.lines), 60.0, words)
+
+        play.wait(lambda: play.instruments, 90.0, "Ready")
+        time.sleep(2.0)
+        says(b"\x1b[A", "Rate what")
+        says(b"l", 'Taste: "mine-2" (new), learnt by agent q.')
+        assert "… preparing agent q" in play.lines
+        assert ratings(tmp_path)["mine"] == [1.0]
+        time.sleep(4.0)  # what was planned before is not its own
+        play.press(b"\x1b[A")
+        time.sleep(1.0)
+        says(b"v", 'Taste: "mine" (1 rating).')
+        play.desk.terminate()
+        assert play.desk.wait(20) == 0
+    found = {path.stem: unpack(path.read_bytes()) for path in (tmp_path / "tastes").glob("*.npz")}
+    assert {name: meta["agent"] for name, (_, meta) in found.items()} == {"mine": "dyna-q", "mine-2": "q"}
+    assert any(array.any() for array in found["mine-2"][0].values())
+    assert not any("lost" in line or "Warning" in line for line in play.lines), play.lines
+
+
 def ratings(home: Path) -> dict[str, list[float]]:
     """By taste, what its file holds."""
     found = {}

@@ -14,7 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from typing import Any
 
-from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, render
+from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, Trial, render
 from livecomposer.desk.files import check_writable, log_crash
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.hands import Hands
@@ -46,7 +46,7 @@ from livecomposer.music.metre import parse_metre
 from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import key_names, parse_key
 from livecomposer.quiet import hush_libraries
-from livecomposer.settings import Settings, user_dir
+from livecomposer.settings import AGENTS, Settings, user_dir
 from livecomposer.studio.keeping import Kept
 
 TURN_S = 0.02
@@ -73,7 +73,8 @@ class Desk:
             self.screen.say(f"Warning: {problem}")
         self.plan: Plan = choose(settings, self.profiles)
         self.instrument = Instrument()
-        self.shelf = Shelf(home, settings.taste, self.screen.say, self.instrument.tell)
+        self.shelf = Shelf(home, settings.taste, settings.agent, self.screen.say, self.instrument.tell)
+        self.trial = Trial()
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
@@ -161,6 +162,8 @@ class Desk:
             self.screen.say(text)
         self._watch_sound()
         self._watch_studio()
+        if agent := self.trial.look():
+            self.shelf.choose_agent(agent)
         if self.hands.saves != self._saves:
             self._saves = self.hands.saves
             self._save_last()
@@ -187,6 +190,8 @@ class Desk:
         """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
         plan, memories, state = self.plan, self.memories, self.state
         settings = plan.settings
+        if self.shelf.taste.agent != settings.agent:
+            settings = settings.with_(agent=self.shelf.taste.agent, model="")
         if state.role:
             settings = settings.with_(
                 role=state.role, key="auto" if self.settings.key == "auto" else state.key,
@@ -250,14 +255,23 @@ class Desk:
             self._count()
         elif name == "taste":
             self.shelf.choose(value)
+        elif name == "agent":
+            self._choose_agent(value)
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
+
+    def _choose_agent(self, value: float | str | None) -> None:
+        """The player wants another agent, or the next."""
+        now = self.shelf.taste.agent
+        agent = str(value) if value is not None else AGENTS[(AGENTS.index(now) + 1) % len(AGENTS)]
+        if self.trial.begin(self.plan.settings.with_(agent=agent, model="")):
+            self.screen.say(f"… preparing agent {agent}")
 
     def _count(self) -> None:
         self.state.pairs = self.kept.pairs
         self.state.ratings = len(self.kept.ratings) - self.state.pairs
 
-    def _changed_taste(self, what: int, number: int, crc: int) -> None:
+    def _changed_taste(self, what: int, number: int, crc: int, agent: str) -> None:
         """What has been rated in another taste, or put away, cannot be taken back."""
         if what == BROUGHT_BACK:
             self.kept.unsettle()
@@ -399,7 +413,9 @@ class Desk:
         plan, sound = self.plan, self.screen.sound_ms
         self.studio.say(
             inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
-            profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name, sound_ms=round(sound, 1),
+            profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name,
+            agent=self.shelf.taste.agent, agents=AGENTS,
+            sound_ms=round(sound, 1),
             sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
             lost=sorted(self._lost), in_force=self.screen.in_force,
         )  # fmt: skip

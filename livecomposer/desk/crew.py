@@ -12,6 +12,7 @@ from typing import Any
 from livecomposer.instrument import guard, inbox, live, ring
 from livecomposer.instrument.live import Wiring
 from livecomposer.instrument.snapshot import SharedSnapshot
+from livecomposer.settings import Settings
 
 SYNTH_CAPACITY = 1 << 12
 SNAPSHOT_BYTES = 1 << 20
@@ -101,6 +102,33 @@ class Instrument:
             if pipe is not None:
                 pipe.close()
         self.control = self.hands = self.page = None
+
+
+class Trial:
+    """A process that lets an agent play for a moment, so that its kernels lie compiled on the disk: the instrument then
+    only loads them. ``look`` returns the agent's name when it has ended."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._process: Any = None
+        self._agent = ""
+
+    def begin(self, settings: Settings) -> bool:
+        """Try ``settings.agent``; returns whether that takes a while."""
+        self._agent = settings.agent
+        if settings.agent not in self._known:
+            self._process = _SPAWN.Process(target=live.warm, args=(settings,), name="livecomposer kernels", daemon=True)
+            self._process.start()
+        return self._process is not None
+
+    def look(self) -> str:
+        """See the class; "" while nothing has been asked for or it goes on."""
+        if not self._agent or (self._process is not None and self._process.is_alive()):
+            return ""
+        self._process = None
+        agent, self._agent = self._agent, ""
+        self._known.add(agent)
+        return agent
 
 
 class Sound:

@@ -16,22 +16,25 @@ import numpy as np
 
 from livecomposer.desk.files import ASIDE, load_taste, read_taste, save_taste, set_aside, taste_files, taste_path
 from livecomposer.desk.lock import Lock
-from livecomposer.errors import ForeignTaste, LivecomposerError, StoreError
+from livecomposer.errors import ForeignTaste, LivecomposerError, StoreError, TasteError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.snapshot import SharedSnapshot, unpack
+from livecomposer.settings import AGENTS
 
 PAUSE_S = 0.25  # between two savings
 RETRY_S = 2.0  # after one that failed
+DEFAULT = AGENTS[0]  # goes without saying
 DRAW = ".z"  # the array that changes with each phrase, whatever is learnt
 
 
 class Played(NamedTuple):
-    """A taste with its file, its lock, and whether that is ours."""
+    """A taste with its file, its lock, whether that is ours, and the agent that learns it."""
 
     path: Path
     lock: Lock
     ours: bool
     data: bytes | None  # what is in the file (None: there is none)
+    agent: str
 
     @property
     def name(self) -> str:
@@ -56,6 +59,8 @@ class Shelf:
         The user folder.
     name : str
         The taste to begin with.
+    agent : str
+        Who learns it.
     say : callable
         Takes a line for the player.
     tell : callable
@@ -74,7 +79,9 @@ class Shelf:
         From the constructor, if the taste's file cannot be.
     """
 
-    def __init__(self, home: Path, name: str, say: Callable[[str], None], tell: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, home: Path, name: str, agent: str, say: Callable[[str], None], tell: Callable[[bytes], None]
+    ) -> None:  # fmt: skip
         self.number = 0
         self._home = home
         self._say = say
@@ -84,7 +91,7 @@ class Shelf:
         self._saved = 0  # the number of the copy that was looked at last
         self._next_s = 0.0
         self._trouble = ""
-        self.taste = self._begin(name)
+        self.taste = self._begin(name, agent)
         self.learnt = self.taste.data
         self._known = _arrays(self.learnt)
         if not self.taste.ours:
@@ -100,11 +107,8 @@ class Shelf:
 
     def choose(self, value: float | str | None) -> None:
         """The player wants another taste: by name, by its number in the order of ``livecomposer tastes`` (from 0), or
-        (None) the next."""
-        if self._offer is not None:
-            return
-        if self._trouble:
-            self._say(f'The taste is not changed: first "{(self._owed or (self.taste,))[0].name}" must be saved.')
+        (None) the next. It comes with the agent that has learnt it."""
+        if not self._free():
             return
         try:
             names = self._names()
@@ -127,6 +131,24 @@ class Shelf:
             self._say(self._introduction())
         else:
             self._try(wanted)
+
+    def choose_agent(self, agent: str) -> None:
+        """The player wants another agent, to this taste: the first of mine, mine-2, mine-3 ... that it has learnt, or
+        else that is free."""
+        if not self._free():
+            return
+        if agent == self.taste.agent:
+            self._say(self._introduction())
+            return
+        try:
+            stem, dash, number = self.taste.name.rpartition("-")
+            name = stem if dash and number.isdecimal() else self.taste.name
+            while self._learnt_by(name) not in (agent, None):
+                name = _beside(name)
+        except LivecomposerError as error:
+            self._say(f"{error}.")
+            return
+        self._try([name], agent)
 
     def changed(self, number: int, shared: SharedSnapshot) -> None:
         """The instrument goes on with the taste that it was offered, and has left the one before."""
@@ -163,7 +185,7 @@ class Shelf:
         self.taste = before._replace(data=None)
         try:
             if kind == "foreign":
-                self.taste = self._begin(_beside(before.name))
+                self.taste = self._begin(_beside(before.name), before.agent)
                 before.lock.release()
                 how = f'it stays as it is, and what is learnt now is kept as "{self.taste.name}"'
             elif before.ours:
@@ -219,16 +241,35 @@ class Shelf:
 
     # ---- within --------------------------------------------------------------------------------------------------
 
-    def _begin(self, name: str) -> Played:
-        """A taste to start with; one that this version cannot read stays as it is, and another is taken beside it."""
+    def _free(self) -> bool:
+        """Whether the taste can be changed now; says why not."""
+        if self._trouble:
+            self._say(f'The taste is not changed: first "{(self._owed or (self.taste,))[0].name}" must be saved.')
+        return self._offer is None and not self._trouble
+
+    def _learnt_by(self, name: str) -> str | None:
+        """The agent of a taste's file, None if there is none; "" of one that this version cannot read."""
+        if name == self.taste.name:
+            return self.taste.agent
+        try:
+            data = read_taste(taste_path(self._home, name))
+        except TasteError:
+            return ""
+        return None if data is None else _agent(data)
+
+    def _begin(self, name: str, agent: str) -> Played:
+        """A taste to start with; one that this version cannot read or another agent has learnt stays as it is, and
+        another is taken beside it."""
         path = taste_path(self._home, name)
         lock = Lock(path)
         ours = lock.take()
         try:
             data, warning = load_taste(path) if ours else (read_taste(path), "")
+            if data is not None and _agent(data) != agent:
+                raise ForeignTaste(f"{path} was learnt by agent {_agent(data)!r}, not {agent!r}")
         except ForeignTaste as error:
             lock.release()
-            other = self._begin(_beside(name))
+            other = self._begin(_beside(name), agent)
             self._say(f'Warning: {error}; it stays as it is, and what is learnt now is kept as "{other.name}".')
             return other
         except LivecomposerError:
@@ -236,15 +277,15 @@ class Shelf:
             raise
         if warning:
             self._say(f"Warning: {warning}.")
-        return Played(path, lock, ours, data)
+        return Played(path, lock, ours, data, agent)
 
     def _names(self) -> list[str]:
         """All that can be chosen, in the order of ``livecomposer tastes``, the one that is played among them."""
         found = {path.name.removesuffix(".npz") for path in taste_files(self._home) if ASIDE not in path.name}
         return sorted(found | {self.taste.name}, key=lambda name: (f"{name}.npz".lower(), name))
 
-    def _try(self, names: list[str]) -> None:
-        """Offer the first of these that is whole."""
+    def _try(self, names: list[str], agent: str = "") -> None:
+        """Offer the first of these that is whole; a new one is for ``agent`` ("": the one that plays)."""
         while names:
             name, *names = names
             path = taste_path(self._home, name)
@@ -262,9 +303,10 @@ class Shelf:
                     lock.release()
                 self._say(f'Warning: {error}; going on with "{self.taste.name}".')
                 continue
-            self._offer = Offer(Played(path, lock, ours, data), self.number + 1, memory, names)
-            place = memory.name.encode() if memory is not None else b""
-            self._tell(inbox.pack(time.perf_counter_ns(), 0, inbox.TASTE, float(self.number + 1), place))
+            who = _agent(data) if data is not None else agent or self.taste.agent
+            self._offer = Offer(Played(path, lock, ours, data, who), self.number + 1, memory, names)
+            place = f"{who}={memory.name if memory is not None else ''}"
+            self._tell(inbox.pack(time.perf_counter_ns(), 0, inbox.TASTE, float(self.number + 1), place.encode()))
             return
 
     def _withdraw(self) -> None:
@@ -305,11 +347,16 @@ class Shelf:
     def _introduction(self) -> str:
         n = self._known.get("taste.n")
         count = "" if n is None else f" ({int(n[0])} rating{'' if n[0] == 1 else 's'})"
-        return f'Taste: "{self.taste.name}"{count if self._known else " (new)"}.'
+        who = "" if self.taste.agent == DEFAULT else f", learnt by agent {self.taste.agent}"
+        return f'Taste: "{self.taste.name}"{count if self._known else " (new)"}{who}.'
 
 
 def _arrays(data: bytes | None) -> dict[str, np.ndarray]:
     return unpack(data)[0] if data is not None else {}
+
+
+def _agent(data: bytes) -> str:
+    return str(unpack(data)[1].get("agent"))
 
 
 def _beside(name: str) -> str:

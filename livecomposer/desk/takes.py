@@ -158,7 +158,7 @@ def _verify(store: Store, take: Take, as_json: bool) -> int:
     crc = take.settings["snapshot_crc"]
     snapshot = store.snapshot(crc) if crc else None
     changes = [unpack(record) for record in records if record.kind == Kind.TASTE]
-    tastes = [data for what, _, crc in changes if what == CHANGED and crc and (data := store.snapshot(crc))]
+    tastes = [data for what, _, crc, _ in changes if what == CHANGED and crc and (data := store.snapshot(crc))]
     compared, difference = verify(records, snapshot, tastes)
     elsewhere = {name: (was, now) for name, now in machine().items() if (was := take.machine.get(name)) != now}
     report = {

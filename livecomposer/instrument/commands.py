@@ -32,7 +32,7 @@ def check_command(name: str, value: Value) -> None:
     """Raise SettingsError, in one sentence, unless ``name`` may carry ``value``."""
     if name not in COMMANDS:
         raise SettingsError(f"command {name!r} is not one of {', '.join(COMMANDS)}")
-    if name in ("role", "key"):
+    if name in ("role", "key", "agent"):
         if value is not None:
             check(name, value)
             if len(str(value).encode()) > COMMAND_TEXT_BYTES:
@@ -62,7 +62,8 @@ def check_command(name: str, value: Value) -> None:
 def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None = None) -> None:
     """Do what a (checked) command says at ``turn``; None toggles, or takes the next.
 
-    ``taste`` does nothing here: whoever owns the files reads it in the log, and answers with ``change_taste``.
+    ``taste`` and ``agent`` do nothing here: whoever owns the files reads them in the log, and answers with
+    ``change_taste``.
     """
     learning = p.learning
     if name == "role":

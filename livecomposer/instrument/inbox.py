@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 MIDI, RATE, COMMAND, STOP, PORT, ADOPT, SAY, TASTE = range(8)
 # what a PORT entry says (its number); its text is the side, and of CHOSEN "=" and the port's name ("": none)
 LOST, BACK, CHOSEN = 0, 1, 2
-# a TASTE entry's number is the taste's, its text the shared memory that holds the model file (empty: begin anew)
+# a TASTE entry's number is the taste's; its text is the agent, "=" and the shared memory that holds the model file
+# (empty: begin anew)
 
 _STRUCT = struct.Struct("<qBBBd160s")  # t_pressed, source, kind, text length, number (NaN: none), text
 

@@ -66,6 +66,20 @@ class Standing(NamedTuple):
     given: list[Given]
 
 
+class Mind(NamedTuple):
+    """Who decides and learns: the heads of one agent, the taste that they share (if they learn through one), and the
+    tables of their steps."""
+
+    agents: list[Agent]
+    taste: Taste | None
+    steps: list[Steps]
+
+    @classmethod
+    def of(cls, agents: list[Agent], taste: Taste | None) -> "Mind":
+        """With empty tables."""
+        return cls(agents, taste, [Steps(agent.spec, agent.capacity, agent.n_features) for agent in agents])
+
+
 class Learner(Protocol):
     """Who runs jobs: inline, a thread, or a replay that waits for the recorded turn."""
 
@@ -88,9 +102,7 @@ class Learning:
         self, agents: list[Agent], recorder: Recorder, learner: Learner | None, held: bool, taste: Taste | None = None,
         delay: Delay = USUAL,
     ) -> None:  # fmt: skip
-        self.agents = agents
-        self.taste = taste
-        self.steps = [Steps(agent.spec, agent.capacity, agent.n_features) for agent in agents]
+        self.agents, self.taste, self.steps = Mind.of(agents, taste)
         self.credit = Credit(self.steps, delay)
         self.meaning = Meaning(self.credit)
         self.strength = Strength()
@@ -165,6 +177,13 @@ class Learning:
         self.version += 1
         self.changed = True
         self._work()
+
+    def change_mind(self, mind: Mind) -> None:
+        """Others decide and learn from here on (``stand`` says on what); nothing before can be rated any more."""
+        self.agents, self.taste, self.steps = mind
+        self.credit = self.meaning.credit = Credit(self.steps, self.credit.delay)
+        self._pressed_ns = -1
+        self.explore(self._adventure)
 
     def forget(self) -> None:
         """Drop all steps: nothing was meant to be learnt from them."""

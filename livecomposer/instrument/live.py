@@ -153,7 +153,7 @@ class Live:
         snapshot = wiring.snapshot
         if snapshot is not None:
             try:
-                Performance(wiring.settings).standby.ready(snapshot)
+                Performance(wiring.settings).standby.ready(snapshot, agent=wiring.settings.agent)
             except TasteError as error:  # desk then looks for another; meanwhile it begins anew
                 self._status(_refusal(error))
                 snapshot = None
@@ -161,11 +161,7 @@ class Live:
             wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
             learner=self.learner, snapshot=snapshot, start_ns=time.perf_counter_ns(),
         )  # fmt: skip
-        from livecomposer.instrument.snapshot import arrays_of, layout_of
-
-        kept = self.performance.learning.kept
-        meta = {"kind": "model", "agent": wiring.settings.agent, "layout": layout_of(kept)}
-        self.shared.describe(arrays_of(kept), meta)
+        self._describe()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -194,7 +190,8 @@ class Live:
             elif entry.kind == COMMAND:
                 self.inbox.put((COMMAND, entry.t_ns, *inbox.command_of(entry)))
             elif entry.kind == TASTE:
-                self._make_ready(int(entry.number or 0), entry.text.decode())
+                agent, _, memory = entry.text.decode().partition("=")
+                self._make_ready(int(entry.number or 0), agent, memory)
             elif entry.kind == PORT:
                 side, chosen, name = entry.text.decode(errors="replace").partition("=")
                 if chosen:
@@ -204,7 +201,7 @@ class Live:
             else:
                 self.inbox.put((STOP, entry.t_ns))
 
-    def _make_ready(self, number: int, memory: str) -> None:
+    def _make_ready(self, number: int, agent: str, memory: str) -> None:
         """Another taste, checked and planned on here, away from the loop, which then only copies it."""
         try:
             data = None
@@ -214,8 +211,8 @@ class Live:
                 size = int.from_bytes(shared.buf[:8], "little")
                 data = bytes(shared.buf[8 : 8 + size])
                 shared.close()
-            ready = self.performance.standby.ready(data, number)
-        except (TasteError, OSError) as error:
+            ready = self.performance.standby.ready(data, number, agent=agent)
+        except (LivecomposerError, OSError) as error:
             self.inbox.put((SAY, time.perf_counter_ns(), _refusal(error)))
         else:
             self.inbox.put((TASTE, time.perf_counter_ns(), ready))
@@ -386,8 +383,19 @@ class Live:
         learning = self.performance.learning
         if learning.busy or learning.version != self._taken:
             self.shared.leave(arrays_of(learning.kept), self._taste)
+        before = self.performance.standby.agent
         self.performance.change_taste(now, ready)
+        if ready.agent != before:
+            self._describe()
         self._taste, self._taken, self._version = ready.number, learning.version, learning.version
+
+    def _describe(self) -> None:
+        """Say what the shared copies hold by now."""
+        from livecomposer.instrument.snapshot import arrays_of, layout_of
+
+        kept = self.performance.learning.kept
+        meta = {"kind": "model", "agent": self.performance.standby.agent, "layout": layout_of(kept)}
+        self.shared.describe(arrays_of(kept), meta)
 
     def _idle(self) -> None:
         """Nothing is due for a while: percentiles, the shared copy of what was learnt, young garbage."""

@@ -118,8 +118,9 @@ class Performance:
         if snapshot is not None:
             self.learning.plan()
         self.standby = Standby(
-            self.learning, settings.agent, lambda: make_agents(settings.agent, 0, prior, settings.policy), self.recorder
-        )
+            self.learning, settings.agent,
+            lambda agent, seed: make_agents(agent, seed, prior, settings.policy), self.recorder, settings.seed,
+        )  # fmt: skip
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)
         self.voices = Voices(self._send, settings.thru != "off")
@@ -246,15 +247,17 @@ class Performance:
         obey(self, turn, name, value)
         self._slack()
 
-    def change_taste(self, t_ns: int, taste: Ready | bytes | None) -> None:
-        """Go on with another taste: a model file (None: begin anew), or what ``standby.ready`` has made of one.
+    def change_taste(self, t_ns: int, taste: Ready | bytes | None, agent: str | None = None) -> None:
+        """Go on with another taste, and with its agent: a model file (None: begin anew, by ``agent``, by default the
+        one that plays), or what ``standby.ready`` has made of one.
 
-        Raises TasteError for what cannot be used, and then changes nothing.
+        Raises TasteError or SettingsError for what cannot be used, and then changes nothing.
         """
-        ready = taste if isinstance(taste, Ready) else self.standby.ready(taste)
+        ready = taste if isinstance(taste, Ready) else self.standby.ready(taste, agent=agent)
         turn = self._turn(t_ns)
         self._record_late()
-        self.standby.take(turn, ready)
+        if self.standby.take(turn, ready):
+            self.line.decided_by(self.learning.agents, self.learning.taste)
         self._slack()
 
     def late(self, turn_ns: int) -> None:
@@ -292,7 +295,7 @@ class Performance:
 
     def snapshot(self) -> bytes:
         """What the agents have learnt, as the bytes of a model file."""
-        return pack_agents(self.settings.agent, self.learning.kept)
+        return pack_agents(self.standby.agent, self.learning.kept)
 
     def release(self, t_ns: int) -> None:
         """The end: everything that sounds, ends."""
@@ -459,7 +462,7 @@ class Performance:
         self.notes_out += self.part.sound(due, event)
         decided = due - LEAD_NS
         for head, choice in enumerate(event.choices):
-            if choice is not None:
+            if choice is not None and event.mind == self.line.mind:  # else nobody is there to learn from it
                 reward = float(self._theory[head] @ event.columns) if self.settings.theory else 0.0
                 number = self.learning.step(head, due, event.phrase, choice, reward)
                 self._record_decision(head, choice, number, (decided, decided, self.sent_ns))

@@ -65,7 +65,7 @@ STAYS = 1.0  # a planned note is kept unless the prior now finds another e times
 class Planned(NamedTuple):
     """One event to come: ``note`` -1 is a rest, ``added`` the notes under it, ``choices`` by head (None: not asked),
     ``before`` the context that they were made in, ``columns`` what the rules say of it, ``odds`` the notes that it was
-    drawn from with their probabilities, the likeliest first."""
+    drawn from with their probabilities, the likeliest first, ``mind`` the number of the agents that chose."""
 
     tick: int
     ticks: int
@@ -76,6 +76,7 @@ class Planned(NamedTuple):
     before: np.ndarray
     columns: np.ndarray
     odds: tuple[tuple[int, float], ...] = ()
+    mind: int = 0
 
 
 class Kept(NamedTuple):
@@ -116,7 +117,7 @@ class Line:
         self, agents: list[Agent], world: np.ndarray, prior: Prior, rng: np.ndarray,
         chord: Callable[[np.ndarray], Ladder], taste: Taste | None = None,
     ) -> None:  # fmt: skip
-        self.agents = agents
+        self.mind = -1
         self.world = world
         self.own = new_own()
         self.ladder = chord(self.own)
@@ -128,12 +129,18 @@ class Line:
         self.shown = False  # somebody looks at the odds
         self._back: Back | None = None
         self._prior = prior
-        self._taste = taste
         self._rng = rng
         self._chord = chord
+        self.decided_by(agents, taste)
+
+    def decided_by(self, agents: list[Agent], taste: Taste | None) -> None:
+        """These agents decide from here on; ``mind`` is their number."""
+        self.agents = agents
+        self.mind += 1
         liked = taste.weights if taste is not None else None
         self._views = [
-            View(agent.spec, head, agent.n_features, prior.weights[head], liked) for head, agent in enumerate(agents)
+            View(agent.spec, head, agent.n_features, self._prior.weights[head], liked)
+            for head, agent in enumerate(agents)
         ]
 
     @property
@@ -324,13 +331,14 @@ class Line:
         ticks = int(own[EVENT_TICKS])
         if rhythm.action >= N_LENGTHS:
             play(own, world, self.trace, row, style, rhythm.action, 0, 0, columns)
-            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns)
+            return Planned(tick, ticks, -1, (), self.phrase, (rhythm, None, None), before, columns, (), self.mind)
         melody, note = self.melody(late)
         odds = self._odds(melody.state, note) if self.shown else ()
         harmony = self.harmonize(own, note, late)
         play(own, world, self.trace, row, style, rhythm.action, melody.action, harmony.action, columns)
         added = self._added(harmony.action, note)
-        return Planned(tick, ticks, note, added, self.phrase, (rhythm, melody, harmony), before, columns, odds)
+        choices = (rhythm, melody, harmony)
+        return Planned(tick, ticks, note, added, self.phrase, choices, before, columns, odds, self.mind)
 
     def _odds(self, state: int, note: int) -> tuple[tuple[int, float], ...]:
         """What the melody head has just drawn ``note`` from, by note: π(a) ∝ π₀(a) exp[(Q(s,a) + l(a))/u]; in a bar

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livecomposer.instrument.ring import PAYLOAD_BYTES, Kind, Record, RingWriter, join_chunks
+from livecomposer.settings import AGENTS
 
 Write = Callable[[int, int, bytes], object]
 
@@ -22,7 +23,7 @@ _ANSWER = struct.Struct("<iBii")  # number (counted with the ratings), index in 
 _COMMAND = struct.Struct(f"<Bd{COMMAND_TEXT_BYTES}s")  # index in COMMANDS, number (NaN: none), text
 _LATE = struct.Struct("<q")  # the time to which all had been handled
 _ADOPT = struct.Struct("<i")  # job
-_TASTE = struct.Struct("<BII")  # what (CHANGED, ...), number of the taste, CRC-32 of its file (0: it began anew)
+_TASTE = struct.Struct("<BIIB")  # what (CHANGED, ...), number and agent of the taste, CRC-32 of its file (0: new)
 _BEAT = struct.Struct("<ifBBHBB")  # tick, tempo, tonic, phase, pitch classes of the key, role, flags
 _PLAN = struct.Struct("<iHhBB")  # tick, ticks, note (-1 rest), added notes, first of its plan; then the added notes
 _CHORD = struct.Struct("<bH")  # root (-1: none), pitch classes
@@ -35,7 +36,7 @@ SOURCES = ("api", "keys", "midi", "page", "virtual")
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
     "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none", "forget", "about_rhythm",
-    "about_notes", "about_chords", "taste", "restore",
+    "about_notes", "about_chords", "taste", "restore", "agent",
 )  # fmt: skip
 ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
 FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
@@ -107,9 +108,9 @@ class Recorder:
         """A job's result is in use from here on."""
         self._write(Kind.ADOPT, turn_ns, _ADOPT.pack(job))
 
-    def taste(self, turn_ns: int, what: int, number: int, crc: int) -> None:
-        """Another taste than before is in use from here on."""
-        self._write(Kind.TASTE, turn_ns, _TASTE.pack(what, number, crc))
+    def taste(self, turn_ns: int, what: int, number: int, crc: int, agent: str) -> None:
+        """Another taste than before is in use from here on, and plays by ``agent``."""
+        self._write(Kind.TASTE, turn_ns, _TASTE.pack(what, number, crc, AGENTS.index(agent)))
 
     def beat(
         self, t_ns: int, tick: int, tempo: float, tonic: int, phase: int, classes: int, role: str, flags: int
@@ -178,9 +179,12 @@ def unpack(record: Record) -> tuple[Any, ...]:
         tick, n = _LIKELY.unpack_from(payload)
         pairs = payload[_LIKELY.size : _LIKELY.size + 2 * n]
         return tick, tuple((pairs[i], pairs[i + 1] / 255) for i in range(0, len(pairs), 2))
+    if kind == Kind.TASTE:
+        what, number, crc, index = _TASTE.unpack(payload)
+        return what, number, crc, AGENTS[index]
     layout = {
         Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
-        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.TASTE: _TASTE, Kind.CHORD: _CHORD,
+        Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.CHORD: _CHORD,
     }.get(Kind(kind))  # fmt: skip
     return layout.unpack(payload) if layout else ()
 

@@ -132,11 +132,11 @@ def replay(
             sent += p.advance(record.t_ns)  # a beat may have given the job
             p.adopt(record.t_ns, number, learner.results.pop(number, []))
         elif record.kind == Kind.TASTE:
-            what, _, crc = unpack(record)
+            what, _, crc, agent = unpack(record)
             if what == CHANGED:
                 if crc not in by_crc:
                     raise StoreError("this take changed to another taste; give all that it played")
-                p.change_taste(record.t_ns, by_crc[crc])
+                p.change_taste(record.t_ns, by_crc[crc], agent)
         elif record.kind == Kind.CONTROLS:
             p.take_up(record.t_ns, _profile(json.loads(blob_at(records, at))))
         elif record.kind == Kind.END:

@@ -15,11 +15,12 @@ import numpy as np
 
 from livecomposer.agents.model import pack, unpack
 from livecomposer.errors import ForeignTaste, SettingsError, TasteError
+from livecomposer.settings import AGENTS
 
 _HEAD = struct.Struct("<QIIII")  # number of the copy, its part, bytes, crc, whose it is
 _LEFT_AT = 32  # a second header: of the copy of the taste that was left last
-_TEXT_AT = 64  # the JSON that names the arrays, behind its length
-_PARTS_AT = 4096
+_PARTS_AT = 64
+_TEXT_BYTES = 4096  # room in each part for the JSON that names its arrays, behind its length
 _LEFT = 2  # the part behind the two halves
 
 
@@ -88,6 +89,14 @@ def unpack_agents(data: bytes, agent: str, agents: Sequence[Stateful], where: st
         raise TasteError(f"{where} holds {error}; it has not been used or changed") from None
 
 
+def agent_of(data: bytes, where: str = "the snapshot") -> str:
+    """The name of the agent that a model file is of. Raises TasteError, for one that is not known ForeignTaste."""
+    agent = str(unpack(data, where)[1].get("agent"))
+    if agent not in AGENTS:
+        raise ForeignTaste(f"{where} was learnt by agent {agent!r}, which this version has not; update to use it")
+    return agent
+
+
 def load_model(path: str, agent: str, agents: Sequence[Stateful]) -> None:
     """Load a file of ``practice --agent``. Raises SettingsError if it cannot be read, TasteError if it is another's."""
     try:
@@ -109,18 +118,18 @@ class SharedSnapshot:
     def __init__(self, buffer: memoryview) -> None:
         self._buffer = buffer
         self._number = max(_HEAD.unpack_from(buffer, at)[0] for at in (0, _LEFT_AT))  # a restarted instrument counts on
+        self._text = b""
 
     @staticmethod
     def size_of(n_bytes: int) -> int:
         """Shared memory needed for a state of ``n_bytes``."""
-        return _PARTS_AT + 3 * n_bytes
+        return _PARTS_AT + 3 * (_TEXT_BYTES + n_bytes)
 
     def describe(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-        """Say once, before any ``write``, what the bytes will be."""
+        """Say, before any ``write`` and whenever another agent plays, what the bytes will be."""
         rows = [[name, str(array.dtype), list(array.shape)] for name, array in arrays.items()]
         text = json.dumps({"arrays": rows, "meta": meta}).encode()
-        struct.pack_into("<I", self._buffer, _TEXT_AT, len(text))
-        self._buffer[_TEXT_AT + 4 : _TEXT_AT + 4 + len(text)] = text
+        self._text = len(text).to_bytes(4, "little") + text
 
     def write(self, arrays: dict[str, np.ndarray], whose: int = 0) -> None:
         """Copy the arrays of taste ``whose``. Slack; one writer."""
@@ -140,7 +149,9 @@ class SharedSnapshot:
         return found[1] if found else None
 
     def _copy(self, arrays: dict[str, np.ndarray], whose: int, head: int, part: int) -> None:
-        start = at = self._start(part)
+        start = self._start(part)
+        at = start + len(self._text)
+        self._buffer[start:at] = self._text
         for array in arrays.values():
             raw = array.reshape(-1).view(np.uint8).data
             self._buffer[at : at + len(raw)] = raw
@@ -157,9 +168,9 @@ class SharedSnapshot:
         raw = bytes(self._buffer[start : start + size])
         if zlib.crc32(raw, whose) != crc:
             return None  # being rewritten: the next look finds it
-        length = struct.unpack_from("<I", self._buffer, _TEXT_AT)[0]
-        described = json.loads(bytes(self._buffer[_TEXT_AT + 4 : _TEXT_AT + 4 + length]))
-        arrays, at = {}, 0
+        at = 4 + int.from_bytes(raw[:4], "little")
+        described = json.loads(raw[4:at])
+        arrays = {}
         for name, dtype, shape in described["arrays"]:
             count = int(np.prod(shape))
             array = np.frombuffer(raw, dtype=dtype, count=count, offset=at).reshape(shape)

@@ -79,7 +79,7 @@ def _command(message: dict[str, Any]) -> None:
     elif name in KNOBS:
         _number(value, *((30.0, 300.0) if name == "tempo" else (0.0, 1.0)), name)
         fits = True
-    elif name in ("role", "key", "taste"):
+    elif name in ("role", "key", "taste", "agent"):
         if value is not None:
             _text(value, COMMAND_TEXT_BYTES, name)
             if name != "taste":

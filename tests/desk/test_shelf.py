@@ -51,13 +51,13 @@ def given_back():
 class Stage:
     """A shelf with an instrument; ``said`` are its lines, ``at_s`` the time."""
 
-    def __init__(self, home, name="mine"):
+    def __init__(self, home, name="mine", agent="dyna-q"):
         self.home, self.said, self.told, self.at_s = home, [], [], 0.0
         self.memory = memoryview(bytearray(SharedSnapshot.size_of(4096)))
         self.writer = SharedSnapshot(self.memory)
         self.writer.describe(arrays(0), META)
         self.shared = SharedSnapshot(self.memory)
-        self.shelf = Shelf(home, name, self.said.append, self.told.append)
+        self.shelf = Shelf(home, name, agent, self.said.append, self.told.append)
         OPEN.append(self)
 
     @property
@@ -77,9 +77,10 @@ class Stage:
         """What the instrument has been offered: (number, file)."""
         entry = inbox.unpack(self.told.pop())
         assert entry.kind == inbox.TASTE
-        if not entry.text:
+        self.agent, _, place = entry.text.decode().partition("=")
+        if not place:
             return int(entry.number), None
-        memory = SharedMemory(name=entry.text.decode())
+        memory = SharedMemory(name=place)
         size = int.from_bytes(memory.buf[:8], "little")
         data = bytes(memory.buf[8 : 8 + size])
         memory.close()
@@ -569,3 +570,40 @@ def test_a_half_written_file_of_a_run_that_was_killed_is_nothing(tmp_path, put):
     stage.learn(4)
     stage.shelf.close(stage.shared)
     assert (stage.kept(), stage.names()) == (4, ["mine.npz"])
+
+
+# ---- another agent ---------------------------------------------------------------------------------------------------
+
+
+def test_another_agent_gets_a_taste_beside_and_each_keeps_its_own(tmp_path, put):
+    put(mine=taste(3), mine_2=taste(2, agent="q"), mine_3=taste(1))
+    stage = Stage(tmp_path)
+    stage.heard()
+    stage.shelf.choose_agent("ppo")
+    assert stage.take() is None and (stage.agent, stage.playing) == ("ppo", "mine-4")
+    assert stage.heard() == ['Taste: "mine-4" (new), learnt by agent ppo.']
+    stage.shelf.choose_agent("q")
+    assert stage.take() == taste(2, agent="q") and (stage.agent, stage.playing) == ("q", "mine-2")
+    stage.shelf.choose_agent("dyna-q")
+    assert stage.take(left=5) == taste(3) and (stage.agent, stage.playing) == ("dyna-q", "mine")
+    assert (stage.kept("mine-2"), stage.kept("mine"), stage.kept("mine-4")) == (5, 3, None)
+    stage.heard()
+    stage.shelf.choose_agent("dyna-q")
+    assert stage.heard() == ['Taste: "mine" (3 ratings).'] and not stage.told
+
+
+def test_a_taste_is_chosen_with_its_agent(tmp_path, put):
+    put(ann=taste(4, agent="q"), mine=taste(3))
+    stage = Stage(tmp_path)
+    stage.shelf.choose("ann")
+    assert stage.take() == taste(4, agent="q") and stage.agent == "q"
+    stage.shelf.choose("bob")  # a new one is learnt by the agent that plays
+    assert stage.take() is None and stage.agent == "q"
+
+
+def test_it_begins_with_a_taste_of_its_agent(tmp_path, put):
+    put(mine=taste(3), mine_2=taste(2, agent="q"))
+    stage = Stage(tmp_path, agent="q")
+    assert (stage.playing, stage.shelf.learnt) == ("mine-2", taste(2, agent="q"))
+    assert "was learnt by agent 'dyna-q', not 'q'; it stays as it is" in stage.heard()[0]
+    assert stage.kept("mine") == 3

@@ -56,12 +56,13 @@ def learnt(seed):
 
 
 TASTES = [learnt(3), learnt(4)]
+CHANGES = (*((data,) for data in TASTES), (None,), *((None, agent) for agent in ("q", "sarsa-lambda", "dqn", "ppo")))
 
 
 def perform(p, learner, rng, n=500):
     """A wild evening: keys, controllers, clock, ratings, commands, late turns, results whenever; what sounded."""
     t, down, sent = p.now_ns, [], []
-    tastes = random.Random(n)
+    tastes = random.Random(n + p.settings.seed)
     for _ in range(n):
         t += rng.choice((0, 1, 5, 30, 90, 200, 700)) * MS + rng.randrange(1000)
         what = rng.random()
@@ -70,7 +71,7 @@ def perform(p, learner, rng, n=500):
         if tastes.random() < 0.04:
             p.command(t, *tastes.choice((("restore",), ("taste",), ("taste", "ann"))))
         if tastes.random() < 0.02:
-            p.change_taste(t, tastes.choice((*TASTES, None)))
+            p.change_taste(t, *tastes.choice(CHANGES))
         if what < 0.35:
             if down and rng.random() < 0.5:
                 note = down.pop(rng.randrange(len(down)))

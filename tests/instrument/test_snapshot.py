@@ -14,6 +14,7 @@ from livecomposer.agents.prior import load_prior
 from livecomposer.agents.registry import make_agents
 from livecomposer.agents.tabular import TableAgent, TableSettings
 from livecomposer.errors import TasteError
+from livecomposer.instrument.snapshot import _PARTS_AT as PARTS_AT
 from livecomposer.instrument.snapshot import (
     SharedSnapshot,
     arrays_of,
@@ -153,11 +154,27 @@ def test_shared_copy_round_trip():
         assert reader.read(after=number) is None
 
 
+def test_copies_say_themselves_what_they_hold():
+    """Another agent plays from here on; what was left is still that of the one before."""
+    agents = small(1)
+    buffer, writer = shared(agents)
+    writer.leave(arrays_of(agents), 0)
+    other = {"one.w": np.arange(5, dtype=np.float32)}
+    writer.describe(other, {"kind": "model", "agent": "ppo", "layout": 7})
+    writer.write(other, 1)
+    arrays, meta = unpack(SharedSnapshot(buffer).read(0, 1)[1])
+    assert arrays["one.w"].tolist() == [0, 1, 2, 3, 4] and (meta["agent"], meta["layout"]) == ("ppo", 7)
+    left = small(2)
+    unpack_agents(SharedSnapshot(buffer).read_left(0), "q", left)
+    assert tables(left) == tables(agents)
+
+
 def test_a_restarted_writer_counts_on():
     agents = small(1)
     buffer, writer = shared(agents)
     writer.write(arrays_of(agents))
     again = SharedSnapshot(buffer)
+    again.describe(arrays_of(agents), {"kind": "model", "agent": "q", "layout": layout_of(agents)})
     again.write(arrays_of(agents))
     assert SharedSnapshot(buffer).read(after=1)[0] == 2
 
@@ -169,7 +186,7 @@ def test_a_torn_copy_is_not_taken():
     writer.write(arrays_of(agents))
     whole, found = bytes(buffer), SharedSnapshot(buffer).read()
     _, side, size, _ = struct.unpack_from("<QIII", buffer, 0)
-    start = 4096 + side * ((len(buffer) - 4096) // 3)
+    start = PARTS_AT + side * ((len(buffer) - PARTS_AT) // 3)
     for at in [8, *range(16, 24), *range(start, start + size)]:
         buffer[at] ^= 0x01
         assert SharedSnapshot(buffer).read() is None, at

@@ -14,7 +14,9 @@ from livecomposer.errors import ForeignTaste, SettingsError, TasteError
 from livecomposer.instrument.records import BROUGHT_BACK, CHANGED, RESTORED, Recorder
 from livecomposer.instrument.records import unpack as fields
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
+from livecomposer.instrument.snapshot import pack_agents
 from livecomposer.midi.profiles import Control, Profile
+from livecomposer.settings import AGENTS
 from tests.instrument.rig import MS
 from tests.instrument.test_replay import Later
 
@@ -128,7 +130,8 @@ def test_what_cannot_be_used_changes_nothing():
     odd[3] = 7.0
     for data, error in (
         (OTHER[:-30], TasteError),
-        (learnt(1, 1, "q"), ForeignTaste),
+        (pack(arrays, {**meta, "agent": "q"}), ForeignTaste),
+        (pack(arrays, {**meta, "agent": "zeta"}), ForeignTaste),
         (pack({**arrays, "taste.y": odd}, meta), TasteError),
         (pack(arrays, {**meta, "layout": 1}), ForeignTaste),
         (pack(arrays, {**meta, "version": 2}), ForeignTaste),
@@ -172,8 +175,9 @@ def test_what_is_recorded():
     records = RingReader(buffer).read(CAPACITY)
     found = [(r.t_ns // S, *fields(r)) for r in records if r.kind in (Kind.TASTE, Kind.COMMAND)]
     assert found == [
-        (1, "taste", None), (2, "taste", "ann"), (3, "taste", 2.0), (4, CHANGED, 5, crc32(OTHER)),
-        (5, "restore", None), (5, RESTORED, 0, 0), (6, "restore", None), (6, BROUGHT_BACK, 0, 0), (7, CHANGED, 0, 0),
+        (1, "taste", None), (2, "taste", "ann"), (3, "taste", 2.0), (4, CHANGED, 5, crc32(OTHER), "dyna-q"),
+        (5, "restore", None), (5, RESTORED, 0, 0, "dyna-q"), (6, "restore", None), (6, BROUGHT_BACK, 0, 0, "dyna-q"),
+        (7, CHANGED, 0, 0, "dyna-q"),
     ]  # fmt: skip
 
 
@@ -203,6 +207,74 @@ def test_on_stage_it_starts_held():
     assert stage.advance(9 * S) == Performance(Settings(role="solo", seed=3, held=True), snapshot=MINE).advance(9 * S)
     rated(stage, 3)
     assert stage.snapshot() == MINE
+
+
+# ---- another agent ---------------------------------------------------------------------------------------------------
+
+
+def test_a_taste_brings_its_agent_and_each_goes_on_as_it_was_left():
+    mine, other = learnt(9, 1), learnt(8, 2, "q")
+    p = rated(Performance(Settings(role="solo", seed=3), snapshot=mine), 4)
+    left = p.snapshot()
+    p.change_taste(p.now_ns, other)
+    assert (p.standby.agent, p.learning.taste, p.snapshot()) == ("q", None, other)
+    assert p.learning.undoable == 0
+    rated(p, 5)
+    assert p.learning.undoable == 5 and p.snapshot() != other
+    p.command(p.now_ns, "restore")
+    assert p.snapshot() == other
+    p.change_taste(p.now_ns, left)
+    assert (p.standby.agent, p.learning.taste.n, p.snapshot()) == ("dyna-q", 13, left)
+    assert np.array_equal(standing(p)[2][0], standing(Performance(Settings(role="solo"), snapshot=left))[2][0])
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_takes_over_in_mid_phrase_without_losing_a_note(agent):
+    """What is planned for this beat and the next sounds as it was planned; then the new one plays, and learns."""
+    stay, change = (Performance(Settings(role="solo", seed=3, tempo=120.0), snapshot=MINE) for _ in range(2))
+    before = [p.advance(4100 * MS) for p in (stay, change)]
+    change.change_taste(4100 * MS, None, agent=agent)
+    planned = stay.line.events[:1]
+    assert before[0] == before[1] and planned
+    soon = [p.advance(4400 * MS) for p in (stay, change)]
+    assert soon[0] == soon[1] and any(m[0] & 0xF0 == 0x90 for _, m in soon[1])
+    out = change.advance(30 * S)
+    assert sum(m[0] & 0xF0 == 0x90 and m[2] > 0 for _, m in out) > 15
+    rated(change, 3)
+    assert change.learning.undoable == 3
+    assert pack_agents(agent, change.learning.kept) == change.snapshot()
+    change.release(change.now_ns)
+    assert change.voices.sounding() == []
+
+
+def test_a_switch_in_flight_leaves_the_old_job_aside():
+    learner = Later()
+    p = Performance(Settings(role="solo", seed=3), snapshot=MINE, learner=learner)
+    p.advance(5 * S)
+    p.rate(5 * S, 1.0)
+    [job] = learner.jobs
+    p.change_taste(5 * S, None, agent="ppo")
+    first = p.snapshot()
+    p.adopt(5 * S + MS, job.number, job.run())
+    assert p.snapshot() == first
+
+
+def test_what_was_made_ready_beside_another_agent_is_refused():
+    p = Performance(Settings(role="solo", seed=3), snapshot=MINE)
+    ready = p.standby.ready(OTHER)
+    p.change_taste(0, None, agent="q")
+    before = p.snapshot()
+    with pytest.raises(TasteError, match="made ready while dyna-q played, and q plays now"):
+        p.change_taste(0, ready)
+    assert p.snapshot() == before
+    with pytest.raises(SettingsError, match="did you mean 'ppo'"):
+        p.change_taste(0, None, agent="poo")
+
+
+@pytest.mark.parametrize("value", ["", "zeta", 1, True])
+def test_an_agent_that_cannot_be_asked_for(value):
+    with pytest.raises(SettingsError, match="agent"):
+        Performance(Settings(role="solo", seed=1)).command(0, "agent", value)
 
 
 steps = st.lists(
@@ -250,4 +322,4 @@ def told(data):
 
 
 def test_without_a_ring_it_works_as_well():
-    assert Recorder(None).taste(0, CHANGED, 1, 2) is None
+    assert Recorder(None).taste(0, CHANGED, 1, 2, "q") is None

@@ -66,15 +66,18 @@ def test_a_recorded_take_is_played_again_to_the_byte(tmp_path, seed):
 
 
 def test_all_that_a_log_can_hold_was_among_them(tmp_path):
-    kinds, commands = set(), set()
+    kinds, commands, agents = set(), set(), set()
     for seed in range(20):
         (tmp_path / str(seed)).mkdir()
         for record in played(tmp_path / str(seed), seed):
             kinds.add(Kind(record.kind))
             if record.kind == Kind.COMMAND:
                 commands.add(unpack(record)[0])
+            elif record.kind == Kind.TASTE:
+                agents.add(unpack(record)[3])
     assert kinds >= {Kind.LATE, Kind.ADOPT, Kind.TASTE, Kind.ANSWER, Kind.CREDIT, Kind.PLAN, Kind.LIKELY, Kind.DECISION}
     assert commands >= {"role", "undo", "ab", "ab_a", "forget", "restore", "held"}
+    assert agents >= {"dyna-q", "q", "ppo"}
 
 
 def test_a_take_that_was_cut_off_is_compared_as_far_as_it_goes(tmp_path):

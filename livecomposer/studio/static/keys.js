@@ -8,14 +8,14 @@ const PIANO = "awsedftgyhujk";
 const RATES = { ArrowUp: 1, ArrowRight: 0.5, ArrowLeft: -0.5, ArrowDown: -1 };
 const COMMANDS = {
   Backspace: "undo", Delete: "forget", i: "about_rhythm", o: "about_notes", p: "about_chords", " ": "held", b: "ab", 1: "ab_a",
-  2: "ab_b", 0: "ab_none", v: "taste", r: "restore", m: "click", ".": "tap", "/": "mute", n: "end",
+  2: "ab_b", 0: "ab_none", v: "taste", r: "restore", l: "agent", m: "click", ".": "tap", "/": "mute", n: "end",
 };
 const VIEWS = { F1: "stage", F2: "train", F3: "takes", F4: "setup" };
 export const HELP = [
   ["a w s e d f t g y h u j k", "piano (z x: octave down, up)"], ["↑ →", "strong like, like"], ["↓ ←", "strong dislike, dislike"],
   ["b", "a pair: two phrases from one context; again: leave it"], ["1 2 0", "which of the pair: the first, the second, neither"],
   ["Backspace", "take the last rating or answer back"], ["Delete", "take back all ratings of the last 30 s"],
-  ["i o p", "rate rhythm, notes, chords only; again: all"], ["v", "your next taste"], ["r", "back to the taste as it was; again: undo that"],
+  ["i o p", "rate rhythm, notes, chords only; again: all"], ["v", "your next taste"], ["l", "the next agent: another way of learning"], ["r", "back to the taste as it was; again: undo that"],
   ["Space", "LEARNING / HELD"], ["Tab", "next role (while no control has the focus)"], [".", "tap the tempo"], ["m", "click on, off"],
   ["/", "mute the agent"], ["n", "end: cadence and stop; again: go on"], ["Esc", "panic: all notes off; leaves the controls"],
   ["c", "save the last minutes as a MIDI file"], ["F1 F2 F3 F4", "Stage, Train, Takes, Setup"], ["F6", "to the controls: there Tab moves on"], ["?", "this help"],

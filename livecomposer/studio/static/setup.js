@@ -6,12 +6,13 @@ import { listen, state } from "./state.js";
 const $ = (id) => document.getElementById(id);
 const TONICS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const SCALES = ["major", "minor", "dorian", "mixolydian", "major pentatonic", "blues"];
-const SHOWN = ["role", "key", "tempo", "metre", "changes", "part", "agent", "taste", "seed", "player_channel", "agent_channel", "click_channel", "low", "high", "swing", "humanise", "delay", "budget_ms", "thru"];
+const SHOWN = ["role", "key", "tempo", "metre", "changes", "part", "seed", "player_channel", "agent_channel", "click_channel", "low", "high", "swing", "humanise", "delay", "budget_ms", "thru"];
 
 export function start(say) {
   $("set-key").append(...["auto", ...TONICS.flatMap((tonic) => SCALES.map((scale) => `${tonic} ${scale}`))].map(option));
   $("set-key").addEventListener("change", (event) => command("key", event.target.value));
   $("set-role").addEventListener("change", (event) => command("role", event.target.value));
+  $("set-agent").addEventListener("change", (event) => command("agent", event.target.value));
   for (const side of ["in", "out"]) {
     $(`port-${side}`).addEventListener("change", (event) => ask("port", { side, name: event.target.value }));
   }
@@ -59,6 +60,10 @@ function ports() {
     select.value = chosen;
     select.disabled = !names.length;
   }
+  const agent = $("set-agent");
+  if (agent.options.length !== (facts.agents || []).length) agent.replaceChildren(...facts.agents.map(option));
+  if (document.activeElement !== agent) agent.value = facts.agent || "";
+  $("taste-name").textContent = facts.taste || "none";
   $("sound").textContent = facts.sound || "";
   $("profile").textContent = facts.profile || "none";
 }
