@@ -177,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--plot", metavar="PNG", help="taste: the learning curves as a picture")
     bench.add_argument("--seeds", type=int, metavar="N", help="taste: lessons of each kind with each listener")
     bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
+    bench.add_argument("--agents", action="store_true", help="taste, music: all agents, rated and after practice")
     bench.add_argument("--env", metavar="NAME", help="learn: a Gymnasium environment (default: CartPole-v1)")
     bench.add_argument("--agent", metavar="NAME", help="learn: which agent (default: ppo)")
     bench.add_argument("--steps", type=int, metavar="N", help="learn: steps of the environment (default: 100000)")

@@ -16,6 +16,7 @@ TAKEN = {
     "plot": (("taste",), "draws no curves"),
     "seeds": (("taste",), "chooses its own seeds"),
     "jobs": (("taste",), "runs in one process"),
+    "agents": (("taste", "music"), "plays one agent"),
     "env": (("learn",), "trains on no environment"),
     "agent": (("learn",), "compares what it compares"),
     "steps": (("learn",), "takes its own number of steps"),
@@ -31,7 +32,8 @@ def run(args: Namespace) -> int:
 
     prepare_cache()
     bench = import_module(f"livecomposer.bench.{args.bench}")
-    given = {flag: value for flag in TAKEN if (value := getattr(args, flag, None)) not in (None, "")}
+    asked = {flag: getattr(args, flag, None) for flag in TAKEN}
+    given = {flag: value for flag, value in asked.items() if value not in (None, "") and value is not False}
     for flag in given:
         benches, why = TAKEN[flag]
         if args.bench not in benches:

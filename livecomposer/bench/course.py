@@ -45,6 +45,7 @@ class Size(NamedTuple):
     takes: int  # held-out, a lesson
     oracle: int  # ratings
     prior: int  # takes that the oracle is to beat
+    practice: int = 0  # events of other agents
 
 
 LONG = Size(tuple(ARCHETYPES), 20, 6, 1500, 1000)
@@ -88,6 +89,8 @@ def perform(size: Size, tastes: Mapping[str, Taste], task: Task) -> tuple[Task, 
     work: dict[str, Callable[[Size, Mapping[str, Taste], Task], dict[str, Any]]] = {
         "oracle": _oracle, "best": _best, "prior": _prior, "graded": _graded, "clock": _clock, "opposite": _opposite
     }  # fmt: skip
+    if task.part.startswith("practised/"):
+        return task, _practised(size, tastes, task)
     return task, work.get(task.part, _plain)(size, tastes, task)
 
 
@@ -144,7 +147,7 @@ def _opposite(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, 
 
 
 def _plain(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
-    """50 ratings by thumb, in pairs, to the agent q, or by someone without a taste."""
+    """50 ratings by thumb, in pairs, to another agent, or by someone without a taste."""
     if task.part in TASTELESS:
         any_taste = tastes[size.listeners[0]]
         lesson = lessons.teach(_instrument(task), _listener(any_taste, task, task.part), CURVE[-1:])
@@ -158,8 +161,22 @@ def _plain(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any
     return _figures(size, task, lessons.teach(_instrument(task), listener, counts), [taste])
 
 
+def _practised(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
+    """Another agent practises to what the default one has learnt from 50 graded ratings."""
+    from livecomposer.bench.agents import practised
+
+    taste = tastes[task.listener]
+    told = Task("graded", task.listener, task.seed)
+    p = _instrument(told)
+    lessons.teach(p, _listener(taste, told), CURVE[-1:])
+    assert p.learning.taste is not None
+    model, reward = practised(_agent(task), p.learning.taste.mean, size.practice, SEED + task.seed)
+    return {"played": {CURVE[-1]: _judged(size, task, model, [taste], _agent(task))}, "reward": reward}
+
+
 def _agent(task: Task) -> str:
-    return "q" if task.part == "q" else "dyna-q"
+    """``q``, or what stands behind the part's slash, or the default."""
+    return "q" if task.part == "q" else task.part.partition("/")[2] or "dyna-q"
 
 
 def _instrument(task: Task) -> Performance:
@@ -205,9 +222,7 @@ class Progress:
         print(f"\r{line}" if live else line, end=last, file=sys.stderr, flush=True)
 
 
-def in_processes(
-    work: Callable[[Task], Any], tasks: Sequence[Task], jobs: int
-) -> Iterator[tuple[Task, dict[str, Any]]]:
+def in_processes(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Results as they come; with one job, from this process."""
     if jobs == 1:
         yield from map(work, tasks)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from livecomposer.bench import agents as of_agents
 from livecomposer.bench import calls, duets, following, form, melody
 from livecomposer.bench.corpus import Melody, chorales, split
 from livecomposer.bench.playing import Note, notes_of, top_line
@@ -42,8 +43,11 @@ LABELS = {
 Events = Sequence[tuple[float, bytes]]
 
 
-def measure(short: bool, out: str = "") -> dict[str, Any]:
-    """1,000 pieces of each kind (100 if ``short``), and the rest; ``out``: a folder for .mid files."""
+def measure(short: bool, out: str = "", agents: bool = False) -> dict[str, Any]:
+    """1,000 pieces of each kind (100 if ``short``), and the rest; ``out``: a folder for .mid files; ``agents``: all
+    agents' melodies instead (`livecomposer.bench.agents`)."""
+    if agents:
+        return of_agents.music(short)
     n = SHORT if short else PIECES
     folder = _folder(out)
     kinds: dict[str, Settings] = {
@@ -74,6 +78,8 @@ def measure(short: bool, out: str = "") -> dict[str, Any]:
 
 def rows(report: dict[str, Any]) -> list[list[str]]:
     """The melody table in columns, then sentences."""
+    if "agents" in report:
+        return of_agents.rows(report)
     columns = {name: found["table"] for name, found in report["tables"].items()}
     if "bach" in report:
         columns["Bach"] = report["bach"]["table"]
@@ -105,9 +111,11 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     return [*table, *following.rows(report["following"]), *calls.rows(report["calls"]), *duets.rows(report["duets"])]
 
 
-def play(settings: Settings, name: str = "", folder: Path | None = None) -> np.ndarray:
-    """One piece; kept in ``folder`` as .mid if there is one."""
-    p = Performance(settings)
+def play(
+    settings: Settings, name: str = "", folder: Path | None = None, snapshot: bytes | None = None
+) -> np.ndarray:  # fmt: skip
+    """One piece, by what has been learnt (if anything); kept in ``folder`` as .mid if there is one."""
+    p = Performance(settings, snapshot=snapshot)
     heard: list[tuple[float, bytes]] = []
     sent: list[tuple[int, bytes]] = []
     start = 0.0

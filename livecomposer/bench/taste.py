@@ -49,6 +49,7 @@ from typing import Any
 
 import numpy as np
 
+from livecomposer.bench import agents as of_agents
 from livecomposer.bench import lessons, verdicts
 from livecomposer.bench.course import (
     CHANGE_AT,
@@ -81,8 +82,13 @@ from livecomposer.instrument.performance import Performance
 TIMED, TIMED_SHORT = 300, 60  # ratings
 
 
-def measure(short: bool, plot: str = "", seeds: int | None = None, jobs: int | None = None) -> dict[str, Any]:
-    """All listeners with 20 seeds (``short``: four with one), in ``jobs`` processes (default: one a core)."""
+def measure(
+    short: bool, plot: str = "", seeds: int | None = None, jobs: int | None = None, agents: bool = False
+) -> dict[str, Any]:  # fmt: skip
+    """All listeners with 20 seeds (``short``: four with one), in ``jobs`` processes (default: one a core); ``agents``:
+    all agents instead (`livecomposer.bench.agents`)."""
+    if agents:
+        return of_agents.taste(short, seeds, jobs)
     size = SHORT if short else LONG
     seeds = size.seeds if seeds is None else seeds
     jobs = jobs if jobs is not None else os.cpu_count() or 1
@@ -311,6 +317,8 @@ COLUMNS = {
 
 def rows(report: dict[str, Any]) -> list[list[str]]:
     """Listeners and groups in columns, then sentences."""
+    if "agents" in report:
+        return of_agents.rows(report)
     r = report
     head = f"{'':20}{'prior':>7}{'oracle':>7}{'gap':>6}{'best':>6}" + "".join(f"{c:>12}" for c in COLUMNS.values())
     lines = [head + f"{'diverse':>9}{'in key':>8}"]

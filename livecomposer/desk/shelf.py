@@ -92,6 +92,7 @@ class Shelf:
         self._next_s = 0.0
         self._trouble = ""
         self.taste = self._begin(name, agent)
+        self._played = {self.taste.name: agent}  # in this run, whether anything was rated or not
         self.learnt = self.taste.data
         self._known = _arrays(self.learnt)
         if not self.taste.ours:
@@ -164,6 +165,7 @@ class Shelf:
             else:
                 before.lock.release()
         self.taste, self.number = offer.taste, number
+        self._played[self.taste.name] = self.taste.agent
         self.learnt = self.taste.data
         self._known = _arrays(self.learnt)
         _drop(offer.memory)
@@ -249,8 +251,8 @@ class Shelf:
 
     def _learnt_by(self, name: str) -> str | None:
         """The agent of a taste's file, None if there is none; "" of one that this version cannot read."""
-        if name == self.taste.name:
-            return self.taste.agent
+        if name in self._played:
+            return self._played[name]
         try:
             data = read_taste(taste_path(self._home, name))
         except TasteError:

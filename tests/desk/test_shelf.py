@@ -592,6 +592,14 @@ def test_another_agent_gets_a_taste_beside_and_each_keeps_its_own(tmp_path, put)
     assert stage.heard() == ['Taste: "mine" (3 ratings).'] and not stage.told
 
 
+def test_the_name_stays_with_the_agent_that_began_even_if_nothing_was_rated(tmp_path):
+    stage = Stage(tmp_path)
+    for agent, name in (("q", "mine-2"), ("sarsa", "mine-3"), ("dyna-q", "mine"), ("q", "mine-2")):
+        stage.shelf.choose_agent(agent)
+        stage.take()
+        assert (stage.agent, stage.playing) == (agent, name)
+
+
 def test_a_taste_is_chosen_with_its_agent(tmp_path, put):
     put(ann=taste(4, agent="q"), mine=taste(3))
     stage = Stage(tmp_path)
