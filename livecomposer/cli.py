@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
     bench.add_argument("--agents", action="store_true", help="taste, music: all agents, rated and after practice")
     bench.add_argument("--env", metavar="NAME", help="learn: a Gymnasium environment (default: CartPole-v1)")
-    bench.add_argument("--agent", metavar="NAME", help="learn: which agent (default: ppo)")
+    bench.add_argument("--agent", metavar="NAME", help="learn, latency: which agent (default: ppo; latency: dyna-q)")
     bench.add_argument("--steps", type=int, metavar="N", help="learn: steps of the environment (default: 100000)")
     bench.add_argument("--seed", type=int, metavar="N", help="learn: same seed, same result (default: 1)")
     bench.add_argument("--hyper", action="append", metavar="NAME=VALUE", help="learn: a hyper-parameter of the agent")

@@ -18,7 +18,7 @@ TAKEN = {
     "jobs": (("taste",), "runs in one process"),
     "agents": (("taste", "music"), "plays one agent"),
     "env": (("learn",), "trains on no environment"),
-    "agent": (("learn",), "compares what it compares"),
+    "agent": (("learn", "latency"), "compares what it compares"),
     "steps": (("learn",), "takes its own number of steps"),
     "seed": (("learn",), "chooses its own seeds"),
     "hyper": (("learn",), "trains no agent"),

@@ -1,9 +1,9 @@
 """From a key to its answer in harmonize: inside the instrument, and through JACK next to a bare echo.
 
-Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note was lost; ``inside``: times from callback entry
-to the last message sent, in µs, over a null output, each a spread ``{n, p50, p99, max}``: ``idle`` and ``busy`` (the
-learner at work without a pause, in alternating blocks); of that, ``idle_wake`` and ``busy_wake`` (until the loop has
-taken the message), ``idle_thru`` and ``busy_thru`` (until the player's own note was sent);
+Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note was lost; ``agent``; ``inside``: times from
+callback entry to the last message sent, in µs, over a null output, each a spread ``{n, p50, p99, max}``: ``idle`` and
+``busy`` (the learner at work without a pause, in alternating blocks); of that, ``idle_wake`` and ``busy_wake`` (until
+the loop has taken the message), ``idle_thru`` and ``busy_thru`` (until the player's own note was sent);
 ``idle_entry`` and ``busy_entry`` (how late the callback itself was entered: timer and GIL), ``job`` (one job of
 ``rows`` steps a head, run time); ``lost``.
 ``jack`` (or ``jack_missing``, a sentence): round trips in ms of a client that plays the real ``livecomposer play`` and
@@ -33,7 +33,7 @@ from livecomposer.instrument.records import BY_PLAYER, unpack
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi import ports
 from livecomposer.midi.messages import NOTE_OFF, NOTE_ON
-from livecomposer.settings import Settings
+from livecomposer.settings import AGENTS, Settings, check
 
 NOTES, SHORT_NOTES = 1000, 40  # of each kind
 BLOCKS = 8  # idle, busy, idle, ...
@@ -46,16 +46,17 @@ STARTS = 5  # of the program; a short run has only the one that is needed
 WARM = 127  # velocity of notes that are not counted; below it, even velocities are idle blocks, odd ones busy
 
 
-def measure(short: bool) -> dict[str, Any]:
-    """The loop alone, then through JACK if it is there or can be started."""
+def measure(short: bool, agent: str = AGENTS[0]) -> dict[str, Any]:
+    """The loop alone, then through JACK if it is there or can be started; ``agent`` decides and learns."""
+    check("agent", agent)
     notes = SHORT_NOTES if short else NOTES
     facts = machine()
-    fifo, inside = _inside(notes)
-    report: dict[str, Any] = {"machine": {**facts, "fifo": fifo}, "inside": inside}
+    fifo, inside = _inside(notes, agent)
+    report: dict[str, Any] = {"machine": {**facts, "fifo": fifo}, "agent": agent, "inside": inside}
     with ExitStack() as stack:
         try:
             server = _server(stack)
-            report["jack"] = _through_jack(notes, server)
+            report["jack"] = _through_jack(notes, server, agent)
         except PortError as error:
             report["jack_missing"] = str(error)
     through = report.get("jack", {"lost": 0, "echo_lost": 0})
@@ -109,12 +110,13 @@ class Again:
         learning = live.performance.learning
         dice = np.random.default_rng(7)
         for steps in learning.steps:
-            steps.n = ROWS
-            steps.state[:ROWS] = dice.integers(0, steps.spec.n_states, ROWS)
-            steps.action[:ROWS] = dice.integers(0, steps.spec.n_actions, ROWS)
-            steps.mask[:ROWS] = 1
-            steps.reward[:ROWS] = dice.normal(0.0, 0.1, ROWS) * (dice.random(ROWS) < 0.05)
-            steps.matured = ROWS
+            n = min(ROWS, steps.capacity)
+            steps.n = steps.matured = n
+            steps.state[:n] = dice.integers(0, steps.spec.n_states, n)
+            steps.action[:n] = dice.integers(0, steps.spec.n_actions, n)
+            steps.mask[:n] = 1
+            steps.features[:n] = dice.random(steps.features[:n].shape) < 0.1
+            steps.reward[:n] = dice.normal(0.0, 0.1, n) * (dice.random(n) < 0.05)
         pairs = zip(learning.agents, learning.steps, strict=True)
         self.parts = tuple(agent.job(steps) for agent, steps in pairs)
         self.busy = threading.Event()
@@ -136,12 +138,12 @@ class Again:
         return results
 
 
-def _inside(notes: int) -> tuple[bool, dict[str, Any]]:
+def _inside(notes: int, agent: str) -> tuple[bool, dict[str, Any]]:
     mine, theirs = SPAWN.Pipe()
-    with Loop(Settings(role="harmonize", seed=7), _feed, theirs, notes * 2 // BLOCKS) as loop:
+    with Loop(Settings(role="harmonize", seed=7, agent=agent), _feed, theirs, notes * 2 // BLOCKS) as loop:
         theirs.close()
         loop.wait(mine.poll, 30.0 + notes * 4 * GAP_S)
-        late, took = mine.recv()
+        late, took, rows = mine.recv()
         loop.tail(0.2)
         keys = _latencies(loop.records)
         fifo = loop.fifo
@@ -152,7 +154,7 @@ def _inside(notes: int) -> tuple[bool, dict[str, Any]]:
             figures[name + label] = spread(key[1 + part] for key in found)
         figures[f"{name}_entry"] = spread(ns for velocity, ns in late if velocity < WARM and velocity % 2 == side)
     played = sum(velocity < WARM for velocity, _ in late)
-    figures |= {"job": spread(took), "rows": ROWS, "lost": played - figures["idle"]["n"] - figures["busy"]["n"]}
+    figures |= {"job": spread(took), "rows": rows, "lost": played - figures["idle"]["n"] - figures["busy"]["n"]}
     return fifo, figures
 
 
@@ -182,7 +184,7 @@ def _player(live: Live, pipe: Any, notes: int) -> None:
             callback(up)
         again.busy.clear()
         time.sleep(0.1)
-    pipe.send((late, again.took))
+    pipe.send((late, again.took, live.performance.learning.steps[0].n))
 
 
 def _latencies(records: list[Record]) -> list[tuple[int, int, int, int]]:
@@ -212,7 +214,7 @@ def _server(stack: ExitStack) -> jack.Server | None:
     return None if jack.answers() else stack.enter_context(jack.jack_server())
 
 
-def _through_jack(notes: int, server: jack.Server | None) -> dict[str, Any]:
+def _through_jack(notes: int, server: jack.Server | None, agent: str) -> dict[str, Any]:
     system = ports.find_system("jack")
     mine, theirs = SPAWN.Pipe()
     echo = SPAWN.Process(target=echo_main, args=(system.api, theirs), name="bench echo")
@@ -221,8 +223,8 @@ def _through_jack(notes: int, server: jack.Server | None) -> dict[str, Any]:
     try:
         if not mine.poll(20.0):
             raise PortError("the bare echo does not start")
-        starts = [_start(system) for _ in range(0 if notes < NOTES else STARTS - 1)]
-        with Play(*HARMONIZE) as play:
+        starts = [_start(system, agent) for _ in range(0 if notes < NOTES else STARTS - 1)]
+        with Play(*HARMONIZE, "--agent", agent) as play:
             return _round_trips(notes, server, system, play, starts)
     finally:
         mine.close()  # its end of the pipe tells it to go
@@ -330,11 +332,11 @@ def _round_trips(
     }  # fmt: skip
 
 
-def _start(system: ports.System) -> float:
+def _start(system: ports.System, agent: str) -> float:
     """Start the program once and end it again; seconds to the first note back."""
     side = Side(system, "instrument")
     try:
-        with Play(*HARMONIZE) as play:
+        with Play(*HARMONIZE, "--agent", agent) as play:
             side.connect(play, ports.IN_NAME, ports.OUT_NAME)
             return _first_note(side, play)
     finally:
