@@ -12,7 +12,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,11 +21,11 @@ from zlib import crc32
 
 import numpy as np
 
-from livecomposer.agents.imagined import Imagined
+from livecomposer.agents.imagined import Imagined, rows_of
 from livecomposer.agents.kernels import td_sweep
 from livecomposer.agents.model import pack, unpack
 from livecomposer.agents.prior import load_prior
-from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents
+from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents, make_trainer
 from livecomposer.errors import SettingsError
 from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
 from livecomposer.music.context import ROLES
@@ -33,6 +33,7 @@ from livecomposer.music.rules import load_weights
 from livecomposer.ratings.features import N_FEATURES
 
 EVENTS = 2048  # of all heads, between two calls of ``learn``
+SIDES = 2  # stages that are played at once, each on a thread: half of the events, or a worker of A3C
 HELD_OUT = 1_000_003  # seed of the music by which what was learnt is judged
 JUDGED = 8  # calls of EVENTS each
 LINES = 10  # of progress, where it is written to a file
@@ -50,6 +51,7 @@ class Wanted(NamedTuple):
     rules: np.ndarray
     prior: str
     start: bytes | None
+    workers: int = SIDES  # of A3C; with 1 the same seed gives the same model
 
 
 class Learnt(NamedTuple):
@@ -76,27 +78,33 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
     heads = [agent if wanted.agent in TABULAR else agent.trainer for agent in agents]  # type: ignore[attr-defined]
     policy = _policy(wanted.agent, hyper)
 
-    def stage(seed: int) -> Imagined:
-        return Imagined(prior, wanted.liked, wanted.rules, role, seed, EVENTS)
+    def stage(seed: int, n: int = EVENTS) -> Imagined:
+        return Imagined(prior, wanted.liked, wanted.rules, role, seed, n)
 
-    music = stage(wanted.seed)
+    crews = _crews(wanted, heads, hyper, stage)
     curve: list[tuple[int, float, float]] = []
     done, begun = 0, time.monotonic()
     try:
-        with ThreadPoolExecutor(min(3, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             while done < wanted.steps and not (wanted.seconds and time.monotonic() - begun > wanted.seconds):
-                reward = _play(music, wanted.agent, heads, policy)
                 share = done / wanted.steps
                 if wanted.seconds:
                     share = max(share, min((time.monotonic() - begun) / wanted.seconds, 1.0))
-                found = list(pool.map(partial(_learn, wanted.agent, heads, music, share), range(3)))
-                done += EVENTS
-                entropy = float(np.mean([f.get("entropy", 0.0) for f in found]))
+                if len(crews) == 1:
+                    found = [_round(wanted.agent, policy, share, pool.map, crews[0])]
+                else:
+                    found = list(pool.map(partial(_round, wanted.agent, policy, share, map), crews))
+                done += EVENTS * len(crews)
+                reward, entropy = (float(np.mean([one[i] for one in found])) for i in (0, 1))
                 curve.append((done, reward, entropy))
                 if progress:
                     progress(done, time.monotonic() - begun, reward, entropy)
     except KeyboardInterrupt:
         pass
+    if len(crews) > 1:
+        for head, shared in zip(heads, crews[0].shared, strict=True):
+            state = shared.state()
+            head.load({name: state[name] for name in head.state()})
     judged = stage(HELD_OUT)
     means = [_play(judged, wanted.agent, heads, policy) for _ in range(JUDGED)]
     plain = stage(HELD_OUT)
@@ -116,24 +124,63 @@ def _policy(agent: str, hyper: Any) -> dict[str, Any]:
     return {"width": hyper.width, "depth": hyper.depth, "scale": scale, "heat": 1.0}
 
 
+class _Crew(NamedTuple):
+    """Three heads that learn from what they have played on their stages; of A3C, one worker of each, and those whose
+    weights all workers share."""
+
+    heads: list[Any]
+    stages: list[Imagined]
+    shared: list[Any]
+
+
+def _crews(wanted: Wanted, heads: list[Any], hyper: Any, stage: Callable[[int, int], Imagined]) -> list[_Crew]:
+    """One that plays on several stages, or as many as A3C has workers. Of those, two take turns by chance: what is
+    learnt is not the same a second time."""
+    seeds = [wanted.seed + HELD_OUT * (i + 1) for i in range(SIDES)]
+    if wanted.agent != "a3c":
+        return [_Crew(heads, [stage(seed, EVENTS // SIDES) for seed in seeds], [])]
+    shared = [
+        make_trainer("a3c", head.n_features, head.n_actions, replace(hyper, workers=wanted.workers), wanted.seed)
+        for head in heads
+    ]
+    for one, head in zip(shared, heads, strict=True):
+        one.load(one.state() | head.state())
+    workers = [one.workers() for one in shared]  # type: ignore[attr-defined]
+    return [
+        _Crew([of_head[i] for of_head in workers], [stage(seeds[0] + i, EVENTS)], shared)
+        for i in range(wanted.workers)
+    ]  # fmt: skip
+
+
+def _round(
+    agent: str, policy: dict[str, Any], share: float, each: Callable[..., Any], crew: _Crew
+) -> tuple[float, float]:  # fmt: skip
+    """All stages play, then all heads learn; (mean reward of an event, mean entropy)."""
+    rewards = list(each(lambda music: _play(music, agent, crew.heads, policy), crew.stages))
+    found = list(each(partial(_learn, agent, crew.heads, crew.stages, share), range(3)))
+    return float(np.mean(rewards)), float(np.mean([f.get("entropy", 0.0) for f in found]))
+
+
 def _play(music: Imagined, agent: str, heads: list[Any], policy: dict[str, Any]) -> float:
     if agent in TABULAR:
         return music.play([head.q for head in heads], None, policy)
     return music.play(None, [head.policy_params for head in heads], policy)
 
 
-def _learn(agent: str, heads: list[Any], music: Imagined, share: float, head: int) -> dict[str, float]:
+def _learn(agent: str, heads: list[Any], stages: list[Imagined], share: float, head: int) -> dict[str, float]:
     """One head learns from what it has just played."""
-    rows, learner = music.rows(head), heads[head]
-    if len(rows.action) < 2:
-        return {}
+    learner = heads[head]
     if agent not in TABULAR:
-        return learner.learn(rows, share)
+        rows = rows_of(stages, head)
+        return learner.learn(rows, share) if len(rows.action) >= 2 else {}
     table = learner.table
-    td_sweep(
-        table.q, table.trace, table.active, music.states(head), rows.action, rows.reward.astype(np.float64),
-        rows.terminated, rows.mask, 1, table.method, *table.rates,
-    )  # fmt: skip
+    for music in stages:
+        rows = rows_of([music], head)
+        if len(rows.action) >= 2:
+            td_sweep(
+                table.q, table.trace, table.active, music.states(head), rows.action, rows.reward.astype(np.float64),
+                rows.terminated, rows.mask, 1, table.method, *table.rates,
+            )  # fmt: skip
     return {}
 
 

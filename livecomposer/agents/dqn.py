@@ -11,16 +11,20 @@ from numba import njit
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.agents.network import (
+    BLOCK,
     GREEDY,
     Shape,
     adam,
-    backward,
+    backward_many,
     both,
     clip_norm,
     forward,
+    forward_many,
+    gather,
     network_decide,
     new_params,
     uniform,
+    work_of,
 )
 from livecomposer.agents.rows import Rows, set_aside
 
@@ -74,7 +78,7 @@ class DQN:
         self._action = np.zeros(room, dtype=np.int64)
         self._gain = np.zeros((room, 2), dtype=np.float32)
         self._index = np.zeros(hyper.batch, dtype=np.int64)
-        self._work = np.zeros((3, self.shape.n_units), dtype=np.float32)
+        self._work = work_of(self.shape)
         self._units = np.zeros(self.shape.n_units, dtype=np.float32)
         self._none = np.zeros(n_actions)
 
@@ -222,32 +226,41 @@ def remember(
 def dqn_loss(
     params, target, before, after, mask, action, gain, index, work, gradient, width, depth, double
 ):  # fmt: skip
-    """Add the gradient over the steps in ``index`` and return the loss; ``work`` real[3, units]."""
+    """Add the gradient over the steps in ``index`` and return the loss; ``work`` as ``network.work_of`` makes it."""
     inner = depth * width
-    n_actions = mask.shape[1]
-    units, delta, other = work[0], work[1], work[2]
+    n_in, n_actions = before.shape[1], mask.shape[1]
+    n_units = inner + n_actions
+    x, units = work[:n_in], work[n_in : n_in + n_units]
+    delta, other = work[n_in + n_units : n_in + 2 * n_units], work[n_in + 2 * n_units : n_in + 3 * n_units]
+    worth = np.zeros(BLOCK)
     loss = 0.0
-    for i in index:
-        future = 0.0
-        if gain[i, 1] != 0.0:
-            forward(target, after[i], units, width, depth)
-            judged = units[inner:]
-            chosen = judged
-            if double:
-                forward(params, after[i], other, width, depth)
-                chosen = other[inner:]
+    for first in range(0, index.shape[0], BLOCK):
+        block = index[first : first + BLOCK]
+        n = block.shape[0]
+        gather(after, block, x)
+        forward_many(target, x, units, n, width, depth)
+        if double:
+            forward_many(params, x, other, n, width, depth)
+        judged = units[inner:]
+        chosen = other[inner:] if double else judged
+        for k in range(n):
+            i = block[k]
             best = -1
             for b in range(n_actions):
-                if mask[i, b] == 1 and (best < 0 or chosen[b] > chosen[best]):
+                if mask[i, b] == 1 and (best < 0 or chosen[b, k] > chosen[best, k]):
                     best = b
-            if best >= 0:
-                future = judged[best]
-        forward(params, before[i], units, width, depth)
-        error = units[inner + action[i]] - gain[i, 0] - gain[i, 1] * future
-        size = abs(error)
-        loss += 0.5 * error * error if size <= 1.0 else size - 0.5
-        for a in range(n_actions):
-            delta[inner + a] = 0.0
-        delta[inner + action[i]] = min(max(error, -1.0), 1.0) / index.shape[0]
-        backward(params, before[i], units, delta, gradient, width, depth)
+            worth[k] = gain[i, 0]
+            if best >= 0 and gain[i, 1] != 0.0:
+                worth[k] += gain[i, 1] * judged[best, k]
+        gather(before, block, x)
+        forward_many(params, x, units, n, width, depth)
+        for k in range(n):
+            chose = inner + action[block[k]]
+            error = units[chose, k] - worth[k]
+            size = abs(error)
+            loss += 0.5 * error * error if size <= 1.0 else size - 0.5
+            for a in range(n_actions):
+                delta[inner + a, k] = 0.0
+            delta[chose, k] = min(max(error, -1.0), 1.0) / index.shape[0]
+        backward_many(params, x, units, delta, gradient, n, width, depth)
     return loss / index.shape[0]

@@ -83,21 +83,28 @@ class Imagined:
         )  # fmt: skip
         return sum(float(self._reward[head, : self._count[head]].sum()) for head in range(3)) / self.n
 
-    def rows(self, head: int) -> Rows:
-        """What a head has done and earned; the last row is a ghost."""
-        n = int(self._count[head])
-        rows = Rows(0, 0, 1, 0)
-        rows.features = np.ascontiguousarray(self._features[head, :n, : _F[head]])
-        rows.mask = np.ascontiguousarray(self._mask[head, :n, : _A[head]])
-        rows.prior = np.ascontiguousarray(self._logits[head, :n, : _A[head]])
-        rows.action, rows.reward = self._whole[head, 1, :n].copy(), self._reward[head, :n].copy()
-        rows.terminated, rows.ghost = self._terminated[head, :n].copy(), np.zeros(n, dtype=np.uint8)
-        rows.ghost[n - 1 : n] = 1
-        return rows
-
     def states(self, head: int) -> np.ndarray:
         """The states of the same rows, int64[n]."""
         return self._whole[head, 0, : self._count[head]].copy()
+
+
+def rows_of(stages: list[Imagined], head: int) -> Rows:
+    """What a head has done and earned on these stages, one behind the other; the last row of each is a ghost."""
+    counts = [int(music._count[head]) for music in stages]
+
+    def joined(parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([part[:n] for part, n in zip(parts, counts, strict=True)])
+
+    rows = Rows(0, 0, 1, 0)
+    rows.features = joined([music._features[head, :, : _F[head]] for music in stages])
+    rows.mask = joined([music._mask[head, :, : _A[head]] for music in stages])
+    rows.prior = joined([music._logits[head, :, : _A[head]] for music in stages])
+    rows.action = joined([music._whole[head, 1] for music in stages])
+    rows.reward = joined([music._reward[head] for music in stages])
+    rows.terminated = joined([music._terminated[head] for music in stages])
+    rows.ghost = np.zeros(len(rows.action), dtype=np.uint8)
+    rows.ghost[[end - 1 for end, n in zip(np.cumsum(counts), counts, strict=True) if n]] = 1
+    return rows
 
 
 @njit("int64(float64[:,::1], float32[::1], float32[::1], uint8[::1], float64[::1], float32[::1], uint64[::1], int64,"

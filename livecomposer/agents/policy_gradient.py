@@ -13,16 +13,20 @@ from numba import njit
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.agents.network import (
+    BLOCK,
     GREEDY,
     Shape,
     adam,
-    backward,
+    backward_many,
     both,
     clip_norm,
     forward,
+    forward_many,
+    gather,
     masked_softmax,
     network_decide,
     new_params,
+    work_of,
 )
 from livecomposer.agents.rows import Rows, set_aside
 
@@ -46,7 +50,7 @@ class Actor:
         parts = (new_params(self.policy, seed, 0.01 * gain), new_params(self.critic, seed + 1, gain))
         self.params = np.concatenate(parts)
         self.gradient = np.zeros_like(self.params)
-        self.work = np.zeros((4, max(self.policy.n_units, n_actions)), dtype=np.float32)
+        self.work = work_of(self.policy)
         self.report = np.zeros(3)
         self.rng = new_rng(seed, 0xAC7)
         self._units = np.zeros(self.policy.n_units, dtype=np.float32)
@@ -111,33 +115,49 @@ def judge(
     params, features, prior, mask, action, reward, terminated, ghost, targets, work, width, depth, gamma, lambda_
 ):  # fmt: skip
     """Fill ``targets`` real[n, 3]; a ghost's value is what the row before it leads to."""
-    n, n_actions = prior.shape
+    n_actions = prior.shape[1]
     inner = depth * width
-    n_policy = (features.shape[1] + 1 + (depth - 1) * (width + 1)) * width + (width + 1) * n_actions
+    n_in = features.shape[1]
+    n_policy = (n_in + 1 + (depth - 1) * (width + 1)) * width + (width + 1) * n_actions
     actor, critic = params[:n_policy], params[n_policy:]
+    x, units = work[:n_in], work[n_in : n_in + inner + n_actions]
+    logits, policy = np.empty(n_actions, dtype=params.dtype), np.empty(n_actions, dtype=params.dtype)
+    rows = np.empty(ghost.shape[0], dtype=np.int64)
+    n = 0
+    for i in range(ghost.shape[0]):
+        if ghost[i] == 0 or (i > 0 and ghost[i - 1] == 0):
+            rows[n] = i
+            n += 1
+    for first in range(0, n, BLOCK):
+        block = rows[first : min(first + BLOCK, n)]
+        many = block.shape[0]
+        gather(features, block, x)
+        forward_many(critic, x, units[: inner + 1], many, width, depth)
+        for k in range(many):
+            targets[block[k], RETURN] = units[inner, k]
+        forward_many(actor, x, units, many, width, depth)
+        for k in range(many):
+            i = block[k]
+            if ghost[i] == 0:
+                for a in range(n_actions):
+                    logits[a] = units[inner + a, k] + prior[i, a]
+                total = masked_softmax(logits, mask[i], policy)
+                targets[i, LOG_PROB] = logits[action[i]] - total
     following, carried = 0.0, 0.0
     for back in range(n):
-        i = n - 1 - back
-        if ghost[i] == 1 and (i == 0 or ghost[i - 1] == 1):
-            continue
-        forward(critic, features[i], work[0, : inner + 1], width, depth)
-        value = work[0, inner]
+        i = rows[n - 1 - back]
+        value = targets[i, RETURN]
         if ghost[i] == 1:
-            following, carried = value, 0.0
+            following, carried, targets[i, RETURN] = value, 0.0, 0.0
             continue
         if terminated[i] == 1:
             following, carried = 0.0, 0.0
-        elif i == n - 1:
+        elif back == 0:
             following, carried = value, 0.0
         error = reward[i] + gamma * following - value
         carried = error + gamma * lambda_ * carried
         targets[i, ADVANTAGE], targets[i, RETURN] = carried, carried + value
         following = value
-        forward(actor, features[i], work[0, : inner + n_actions], width, depth)
-        for a in range(n_actions):
-            work[2, a] = work[0, inner + a] + prior[i, a]
-        total = masked_softmax(work[2, :n_actions], mask[i], work[3, :n_actions])
-        targets[i, LOG_PROB] = work[2, action[i]] - total
 
 
 # L = mean over rows of −Â ln π(a|x) [clip 0], or −min(ρÂ, clip(ρ, 1−c, 1+c) Â), ρ = π/π_old (Schulman et al. 2017,
@@ -159,46 +179,52 @@ def policy_loss(
     """Add the gradient; ``report`` becomes the means of the policy's loss, the squared error and the bonus."""
     n_actions = prior.shape[1]
     inner = depth * width
-    n_policy = (features.shape[1] + 1 + (depth - 1) * (width + 1)) * width + (width + 1) * n_actions
+    n_in = features.shape[1]
+    n_policy = (n_in + 1 + (depth - 1) * (width + 1)) * width + (width + 1) * n_actions
     actor, critic = params[:n_policy], params[n_policy:]
     actor_gradient, critic_gradient = gradient[:n_policy], gradient[n_policy:]
-    units, delta = work[0, : inner + n_actions], work[1, : inner + n_actions]
-    logits, policy = work[2, :n_actions], work[3, :n_actions]
-    outputs = units[inner:]
+    n_units = inner + n_actions
+    x, units, delta = work[:n_in], work[n_in : n_in + n_units], work[n_in + n_units : n_in + 2 * n_units]
+    logits, policy = np.empty(n_actions, dtype=params.dtype), np.empty(n_actions, dtype=params.dtype)
     n = index.shape[0]
     report[:] = 0.0
-    for i in index:
-        forward(actor, features[i], units, width, depth)
-        for a in range(n_actions):
-            logits[a] = outputs[a] + prior[i, a]
-        total = masked_softmax(logits, mask[i], policy)
-        log_prob = logits[action[i]] - total
-        advantage = targets[i, ADVANTAGE]
-        if clip > 0.0:
-            ratio = np.exp(log_prob - targets[i, LOG_PROB])
-            bounded = min(max(ratio, 1.0 - clip), 1.0 + clip)
-            report[POLICY] -= min(ratio * advantage, bounded * advantage)
-            gone = ratio > 1.0 + clip if advantage > 0.0 else ratio < 1.0 - clip
-            pull = 0.0 if gone else -advantage * ratio
-        else:
-            report[POLICY] -= advantage * log_prob
-            pull = -advantage
-        mean, bonus = 0.0, 0.0
-        for a in range(n_actions):
-            if mask[i, a] == 1:
-                mean += policy[a] * outputs[a]
-        bonus = total - mean
-        report[ENTROPY] += bonus
-        for a in range(n_actions):
-            chosen = 1.0 if a == action[i] else 0.0
-            change = pull * (chosen - policy[a]) + entropy_gain * policy[a] * (outputs[a] - mean)
-            delta[inner + a] = change / n if mask[i, a] == 1 else 0.0
-        backward(actor, features[i], units, delta, actor_gradient, width, depth)
-        forward(critic, features[i], units[: inner + 1], width, depth)
-        error = units[inner] - targets[i, RETURN]
-        report[VALUE] += error * error
-        delta[inner] = 2.0 * value_cost * error / n
-        backward(critic, features[i], units[: inner + 1], delta[: inner + 1], critic_gradient, width, depth)
+    for first in range(0, n, BLOCK):
+        block = index[first : first + BLOCK]
+        many = block.shape[0]
+        gather(features, block, x)
+        forward_many(actor, x, units, many, width, depth)
+        for k in range(many):
+            i = block[k]
+            for a in range(n_actions):
+                logits[a] = units[inner + a, k] + prior[i, a]
+            total = masked_softmax(logits, mask[i], policy)
+            log_prob = logits[action[i]] - total
+            advantage = targets[i, ADVANTAGE]
+            if clip > 0.0:
+                ratio = np.exp(log_prob - targets[i, LOG_PROB])
+                bounded = min(max(ratio, 1.0 - clip), 1.0 + clip)
+                report[POLICY] -= min(ratio * advantage, bounded * advantage)
+                gone = ratio > 1.0 + clip if advantage > 0.0 else ratio < 1.0 - clip
+                pull = 0.0 if gone else -advantage * ratio
+            else:
+                report[POLICY] -= advantage * log_prob
+                pull = -advantage
+            mean = 0.0
+            for a in range(n_actions):
+                if mask[i, a] == 1:
+                    mean += policy[a] * units[inner + a, k]
+            report[ENTROPY] += total - mean
+            for a in range(n_actions):
+                chosen = 1.0 if a == action[i] else 0.0
+                change = pull * (chosen - policy[a]) + entropy_gain * policy[a] * (units[inner + a, k] - mean)
+                delta[inner + a, k] = change / n if mask[i, a] == 1 else 0.0
+        backward_many(actor, x, units, delta, actor_gradient, many, width, depth)
+        forward_many(critic, x, units[: inner + 1], many, width, depth)
+        for k in range(many):
+            error = units[inner, k] - targets[block[k], RETURN]
+            report[VALUE] += error * error
+            delta[inner, k] = 2.0 * value_cost * error / n
+        backward_many(critic, x, units[: inner + 1], delta[: inner + 1], critic_gradient, many, width, depth)
     for part in range(3):
         report[part] /= n
 

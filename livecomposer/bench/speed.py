@@ -6,8 +6,8 @@ actions, its decision drawn), and where PyTorch is installed ``torch`` (the same
 ``taxi``: steps of tabular Q-learning in a second of CPU, in one kernel; ``cartpole``: steps of Gymnasium's own CartPole
 in a second of CPU, 64-64 networks, by ``dqn`` and ``a2c`` (one environment each) and ``ppo`` (8 × 32 steps, 20 epochs),
 ``sb3_dqn``, ``sb3_a2c``, ``sb3_ppo`` with the same hyper-parameters (A2C: 5 steps an update); ``practice``: events of
-all heads in a second of CPU, as ``practice --agent`` trains, by ``ppo``, ``a2c`` and ``q`` on one core (networks
-32-32). What is not installed is None.
+all heads in a second, as ``practice --agent`` trains on all cores there are, by ``ppo`` (4 epochs), ``a2c``, ``a3c``
+(two workers), ``a3c_1`` (one) and ``q`` (networks 32-32). What is not installed is None.
 """
 
 import time
@@ -50,7 +50,9 @@ def measure(short: bool) -> dict[str, Any]:
     return {
         "machine": machine(), "ok": True, "decide": {**decide, **other}, "dqn_step": step, "sb3_dqn_step": other_step,
         "taxi": _taxi(SHORT_TAXI if short else TAXI), "cartpole": cartpole,
-        "practice": {name: _practice(name, SHORT_EVENTS if short else EVENTS) for name in ("ppo", "a2c", "q")},
+        "practice": {
+            name: _practice(name, SHORT_EVENTS if short else EVENTS) for name in ("ppo", "a2c", "a3c_1", "a3c", "q")
+        },
     }  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         table.append([f"CartPole, 64-64, {name}: steps/CPU s", f"{mine:,}", beside(mine, other, lambda a, b: a / b)])
     table.append(["Taxi from its tables: steps/CPU s", f"{report['taxi']:,}", ""])
     for name, n in report["practice"].items():
-        table.append([f"practice, {name}: events/CPU s", f"{n:,}", ""])
+        table.append([f"practice, {name}: events/s, all cores", f"{n:,}", ""])
     return [["", "here", "Stable-Baselines3"], *table]
 
 
@@ -155,13 +157,14 @@ def _practice(name: str, n: int) -> int:
     from livecomposer.ratings.features import N_FEATURES as FELT
 
     rates = []
-    wanted = Wanted(name, np.zeros(FELT), "duet", n * CHUNK, 0.0, 1, load_weights(), "shipped", None)
-    begun = [time.process_time()]
+    agent, _, one = name.partition("_")
+    wanted = Wanted(agent, np.zeros(FELT), "duet", n * CHUNK, 0.0, 1, load_weights(), "shipped", None)
+    before = [0, time.perf_counter()]
 
     def progress(done: int, seconds: float, reward: float, entropy: float) -> None:
-        now = time.process_time()
-        rates.append(now - begun[0])
-        begun[0] = now
+        now = time.perf_counter()
+        rates.append((done - before[0]) / (now - before[1]))
+        before[:] = done, now
 
-    practise(wanted, progress)
-    return round(CHUNK / float(np.median(rates)))
+    practise(wanted._replace(workers=1) if one else wanted, progress)
+    return round(float(np.median(rates)))

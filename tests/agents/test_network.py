@@ -13,10 +13,22 @@ from hypothesis.extra import numpy as hnp
 from livecomposer.agents import network
 from livecomposer.agents.dqn import dqn_loss
 from livecomposer.agents.kernels import new_rng
-from livecomposer.agents.network import Shape, adam, clip_norm, forward, masked_softmax, network_decide, rmsprop
+from livecomposer.agents.network import (
+    BLOCK,
+    Shape,
+    adam,
+    clip_norm,
+    forward,
+    forward_many,
+    gather,
+    masked_softmax,
+    network_decide,
+    rmsprop,
+    work_of,
+)
 from livecomposer.agents.policy_gradient import judge, policy_loss
 
-N, F, A, WIDTH, DEPTH = 12, 5, 4, 7, 2
+N, F, A, WIDTH, DEPTH = 75, 5, 4, 9, 2  # more rows than a block, more units than are added up at once
 POLICY, CRITIC = Shape(F, WIDTH, DEPTH, A), Shape(F, WIDTH, DEPTH, 1)
 
 
@@ -36,7 +48,7 @@ class Batch:
         self.gain = np.stack([rng.normal(size=N) * 2.0, rng.choice([0.0, 0.9], N)], axis=1)
         self.targets = np.stack([rng.normal(size=N), rng.normal(size=N), np.log(rng.uniform(0.1, 0.9, N))], axis=1)
         self.index = np.arange(N)
-        self.work = np.zeros((4, POLICY.n_units))
+        self.work = work_of(POLICY).astype(np.float64)
 
 
 def plain_forward(params, x, shape):
@@ -60,6 +72,22 @@ def test_forward_is_matrices():
         np.testing.assert_allclose(units[DEPTH * WIDTH :], plain_forward(batch.policy, x, POLICY), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 3, BLOCK])
+def test_a_block_is_its_rows_one_by_one(n):
+    """To rounding; what stands in other columns changes nothing and stays."""
+    batch, work = Batch(2), work_of(POLICY).astype(np.float64)
+    work[:] = np.nan
+    index = np.arange(N - n, N)[::-1].copy()
+    x, units = work[:F], work[F : F + POLICY.n_units]
+    gather(batch.x, index, x)
+    forward_many(batch.policy, x, units, n, WIDTH, DEPTH)
+    for k, i in enumerate(index):
+        alone = np.zeros(POLICY.n_units)
+        forward(batch.policy, batch.x[i], alone, WIDTH, DEPTH)
+        np.testing.assert_allclose(units[:, k], alone, rtol=1e-12)
+    assert np.isnan(work[:, n:]).all()
+
+
 # ---- the losses, each as a function of the parameters ---------------------------------------------------------------
 def policy(batch, params, clip, entropy_gain=0.3):
     gradient, report = np.zeros_like(params), np.zeros(3)
@@ -73,7 +101,7 @@ def policy(batch, params, clip, entropy_gain=0.3):
 def dqn(batch, params, double):
     gradient = np.zeros_like(params)
     loss = dqn_loss(
-        params, batch.target, batch.x, batch.after, batch.mask, batch.action, batch.gain, batch.index, batch.work[:3],
+        params, batch.target, batch.x, batch.after, batch.mask, batch.action, batch.gain, batch.index, batch.work,
         gradient, WIDTH, DEPTH, double,
     )  # fmt: skip
     return loss, gradient
@@ -207,6 +235,13 @@ def test_adam_is_its_formula():
         adam(params, gradient, moments, step, 0.01, 0.9, 0.999, 1e-8)
         assert not gradient.any()
     np.testing.assert_allclose(params, p, rtol=1e-12)
+
+
+def test_moments_too_small_to_count_with_are_0():
+    params, moments = np.zeros(2, dtype=np.float32), np.full((2, 2), 1e-36, dtype=np.float32)
+    moments[:, 1] = 1e-20
+    adam(params, np.zeros(2, dtype=np.float32), moments, 5, 0.01, 0.9, 0.999, 1e-8)
+    assert not moments[:, 0].any() and moments[:, 1].all()
 
 
 def test_clipping_keeps_the_direction():
