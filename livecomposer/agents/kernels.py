@@ -58,17 +58,22 @@ def softmax_decide(q, state, mask, prior, liking, unit, temperature, rng):
 
 # with probability ε any allowed action, else argmax_a [Q(s,a) + l(a) + u·ln π₀(a)], the first of equals
 # (Sutton & Barto 2018, section 2.2)
-@njit("int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, float64, uint64[::1])", cache=True)
+@njit(
+    "int64(float64[:,::1], int64, uint8[::1], float64[::1], float64[::1], float64, float64, uint64[::1])",
+    cache=True,
+    error_model="numpy",
+)
 def epsilon_greedy_decide(q, state, mask, prior, liking, unit, epsilon, rng):
     """Draw an action; -1 if the mask allows none; the rest as above. NaN is never the greatest."""
-    n = q.shape[1]
+    row = q[state]
+    n = row.shape[0]
     allowed = 0
     best = -np.inf
     greedy = -1
     for a in range(n):
         if mask[a] == 1:
             allowed += 1
-            x = q[state, a] + liking[a] + unit * prior[a]
+            x = row[a] + liking[a] + unit * prior[a]
             if greedy < 0 or x > best:
                 greedy = a
                 best = x if x == x else -np.inf
@@ -98,6 +103,7 @@ def epsilon_greedy_decide(q, state, mask, prior, liking, unit, epsilon, rng):
     " float64, float64, float64, float64, float64, boolean)",
     cache=True,
     nogil=True,
+    error_model="numpy",
 )
 def td_update(
     q, trace, active, mask, state, action, reward, next_state, next_action, method, alpha, gamma, lambda_, epsilon,
@@ -113,9 +119,10 @@ def td_update(
     best, greedy = 0.0, -1
     if next_state >= 0:
         best = -np.inf
+        row = q[next_state]
         for b in range(n):
-            if mask[b] == 1 and q[next_state, b] > best:
-                best = q[next_state, b]
+            if mask[b] == 1 and row[b] > best:
+                best = row[b]
                 greedy = b
         if greedy < 0:
             best = 0.0

@@ -86,6 +86,7 @@ class Tables:
     " float64, boolean)",
     cache=True,
     nogil=True,
+    error_model="numpy",
 )
 def _train(
     q, trace, active, chance, following, reward, start, found, rng, steps, episodes, longest, method, alpha, gamma,
