@@ -14,10 +14,11 @@ from livecomposer.agents.rows import Rows
 from livecomposer.errors import SettingsError, TasteError
 from livecomposer.instrument.snapshot import pack_agents, unpack_agents
 from livecomposer.ratings.credit import Credit
+from livecomposer.ratings.features import FIRST_OF
 from livecomposer.settings import AGENTS
 
 PRIOR = load_prior("none")
-OWN = [name for name in AGENTS if name != "dyna-q"]  # dyna-q learns through a taste: tests/ratings
+OWN = [name for name in AGENTS if name != "dyna-q"]  # dyna-q learns through a taste: see below
 S = 1_000_000_000
 
 
@@ -47,7 +48,7 @@ def table(agent) -> Steps:
     return Steps(agent.spec, agent.capacity, agent.n_features)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", AGENTS)
 def test_the_mask_is_obeyed(name):
     agent, rng = make(name), np.random.default_rng(1)
     features, _, prior = seen(agent, 3)
@@ -59,7 +60,7 @@ def test_the_mask_is_obeyed(name):
             assert mask[action] == 1 if mask.any() else action == -1
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", AGENTS)
 def test_unrated_it_plays_the_prior_and_goes_on_doing_so(name):
     agent, steps = make(name), None
     steps = table(agent)
@@ -108,6 +109,67 @@ def test_late_rating_task(name):
     assert draws.count(2) >= 50  # by chance 11
 
 
+RIGHT, WRONG = (int(FIRST_OF[1]) + k for k in (0, 1))  # two features of the melody head
+
+
+def likings(taste, n_actions: int, right: int) -> np.ndarray:
+    """What the taste says of each action, of which ``right`` has the one feature and all others the other."""
+    return np.array([taste.weights[RIGHT if a == right else WRONG] for a in range(n_actions)])
+
+
+def test_through_a_taste_the_identity_task_is_learnt_and_saved():
+    agents, taste = make_agents("dyna-q", 1, PRIOR)
+    agent, rng = agents[1], np.random.default_rng(2)
+    _, mask, prior = seen(agent, 0)
+    n = agent.spec.n_actions
+    for i in range(60):
+        state = int(rng.integers(0, 4))
+        action = agent.act(state, prior[:0], mask, prior, likings(taste, n, state))
+        found = np.array([RIGHT if action == state else WRONG])
+        taste.rate(i * S, 1.0 if action == state else -1.0, taste.features_of([(1, 1.0, found)]))
+        agent.adopt(agent.job(table(agent))())
+    taste.explore(0.0)
+    right = sum(agent.act(k % 4, prior[:0], mask, prior, likings(taste, n, k % 4)) == k % 4 for k in range(200))
+    assert right >= 150  # of 200; by chance 11
+    again, kept = make_agents("dyna-q", 1, PRIOR)
+    unpack_agents(pack_agents("dyna-q", [*agents, taste]), "dyna-q", [*again, kept])
+    kept.explore(0.0)
+    again[1].adopt(again[1].job(table(agent))())
+    for one in (agent, again[1]):
+        one.rng[:] = 5
+    agent.adopt(agent.job(table(agent))())
+    draws = [
+        [one.act(k % 4, prior[:0], mask, prior, likings(of, n, k % 4)) for k in range(200)]
+        for one, of in ((agent, taste), (again[1], kept))
+    ]
+    assert draws[0] == draws[1]
+
+
+def test_through_a_taste_the_late_rating_task_is_learnt():
+    agents, taste = make_agents("dyna-q", 1, PRIOR)
+    agent = agents[1]
+    steps = table(agent)
+    credit, rated = Credit([steps]), 0
+    _, mask, prior = seen(agent, 0)
+    n = agent.spec.n_actions
+    for i in range(120):
+        action = agent.act(0, prior[:0], mask, prior, likings(taste, n, 2))
+        rows = np.array([RIGHT if action == 2 else WRONG])
+        steps.append(i * S, i // 4, Choice(0, action, mask, prior[:0].astype(np.float32), False, 0.0, rows))
+        if action == 2 and rated < 30:
+            rated += 1
+            reached = [(number, weight) for _, number, weight in credit.moment(i * S + 700_000_000)[0]]
+            silent = [(number, 1.0) for number in range(max(0, i - 10), reached[0][0])]  # nobody pressed there
+            x, y = (taste.features_of([(1, weight, steps.rows[k, :1]) for k, weight in rows]) if rows else None
+                    for rows in (reached, silent))  # fmt: skip
+            taste.rate(i * S, 1.0, x, y)
+            agent.adopt(agent.job(steps)())
+    taste.explore(0.0)
+    assert (
+        sum(agent.act(0, prior[:0], mask, prior, likings(taste, n, 2)) == 2 for _ in range(200)) >= 50
+    )  # by chance 11
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_what_is_saved_plays_the_same(name):
     one, other = (make_agents(name, 3, PRIOR)[0] for _ in range(2))
@@ -132,7 +194,7 @@ def test_what_is_saved_plays_the_same(name):
         unpack_agents(data, foreign, make_agents(foreign, 3, PRIOR)[0])
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", AGENTS)
 def test_the_same_seed_gives_the_same_notes(name):
     def evening(seed):
         p = Performance(Settings(role="solo", agent=name, seed=seed))
@@ -146,7 +208,7 @@ def test_the_same_seed_gives_the_same_notes(name):
     assert first[0] != other[0]
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", AGENTS)
 def test_a_decision_allocates_nothing_that_stays(name):
     agent = make(name)
     features, mask, prior = seen(agent, 1)
