@@ -23,6 +23,7 @@ BENCHES = (
     "music",
     "score",
     "taste",
+    "words",
     "kill",
     "studio",
     "learn",

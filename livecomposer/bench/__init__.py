@@ -14,8 +14,8 @@ from livecomposer.errors import SettingsError
 TAKEN = {
     "out": (("music", "score"), "keeps no files"),
     "plot": (("taste",), "draws no curves"),
-    "seeds": (("taste",), "chooses its own seeds"),
-    "jobs": (("taste",), "runs in one process"),
+    "seeds": (("taste", "words"), "chooses its own seeds"),
+    "jobs": (("taste", "words"), "runs in one process"),
     "agents": (("taste", "music"), "plays one agent"),
     "env": (("learn",), "trains on no environment"),
     "agent": (("learn", "latency"), "compares what it compares"),

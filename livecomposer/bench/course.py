@@ -117,11 +117,13 @@ def _graded(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
     after = becomes(name, size.listeners)
     asked = [tastes[n] for n in dict.fromkeys((name, after, *(MELODY_ONLY if name in RHYTHM_ONLY else ())))]
     counts = (*CURVE, CHANGE_AT, CHANGED)
-    lesson = lessons.teach(_instrument(task), _listener(tastes[name], task), counts, change=(CHANGE_AT, tastes[after]))
+    lesson = lessons.teach(
+        instrument_of(task), listener_of(tastes[name], task), counts, change=(CHANGE_AT, tastes[after])
+    )
     presses = lesson.presses[: CURVE[-1]]
     values = np.random.default_rng(task.seed).permutation([value for _, value in presses])
     again = lessons.Again([(t_ns, float(value)) for (t_ns, _), value in zip(presses, values, strict=True)])
-    control = lessons.teach(_instrument(task), again, (len(presses),))
+    control = lessons.teach(instrument_of(task), again, (len(presses),))
     shuffled = _judged(size, task, control.snapshots[len(presses)], [tastes[name]])
     stay = lessons.stayed(lesson.awaited, lesson.sent)
     return _figures(size, task, lesson, asked, stay=stay, shuffled=shuffled)
@@ -129,7 +131,7 @@ def _graded(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
 
 def _clock(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
     taste = tastes[task.listener]
-    lesson = lessons.teach(_instrument(task), _listener(taste, task, "phrase_end"), times_s=CLOCK_S)
+    lesson = lessons.teach(instrument_of(task), listener_of(taste, task, "phrase_end"), times_s=CLOCK_S)
     notes = hear_notes(lesson.sent, lessons.BEAT_NS, 0)
     late = [note.onset * lessons.BEAT_NS >= CLOCK_S[0] * lessons.S for note in notes]
     heard = float(taste.likings(notes)[late].mean()) if any(late) else 0.0
@@ -140,7 +142,7 @@ def _clock(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any
 def _opposite(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
     """The listener's opposite teaches; the result says what the listener itself thinks of it."""
     taste = tastes[task.listener]
-    lesson = lessons.teach(_instrument(task), _listener(opposite(taste), task), CURVE[-1:])
+    lesson = lessons.teach(instrument_of(task), listener_of(opposite(taste), task), CURVE[-1:])
     notes = hear_notes(lesson.sent, lessons.BEAT_NS, 0)
     pairs = verdicts.aftermath(opposite(taste), notes, lesson.presses, lesson.ended_ns)
     return _figures(size, task, lesson, [taste], pairs=pairs)
@@ -150,15 +152,15 @@ def _plain(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any
     """50 ratings by thumb, in pairs, to another agent, or by someone without a taste."""
     if task.part in TASTELESS:
         any_taste = tastes[size.listeners[0]]
-        lesson = lessons.teach(_instrument(task), _listener(any_taste, task, task.part), CURVE[-1:])
+        lesson = lessons.teach(instrument_of(task), listener_of(any_taste, task, task.part), CURVE[-1:])
         lesson.complete |= task.part == "silent"
         return _figures(size, task, lesson, list(tastes.values()))
     taste = tastes[task.listener]
-    listener = _listener(taste, task, "thumb" if task.part == "thumb" else "graded")
+    listener = listener_of(taste, task, "thumb" if task.part == "thumb" else "graded")
     if task.part == "ab":
-        return _figures(size, task, lessons.compare(_instrument(task), listener, CURVE[-1:]), [taste])
+        return _figures(size, task, lessons.compare(instrument_of(task), listener, CURVE[-1:]), [taste])
     counts = (20, 50) if task.part == "q" else CURVE[-1:]
-    return _figures(size, task, lessons.teach(_instrument(task), listener, counts), [taste])
+    return _figures(size, task, lessons.teach(instrument_of(task), listener, counts), [taste])
 
 
 def _practised(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
@@ -167,8 +169,8 @@ def _practised(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str,
 
     taste = tastes[task.listener]
     told = Task("graded", task.listener, task.seed)
-    p = _instrument(told)
-    lessons.teach(p, _listener(taste, told), CURVE[-1:])
+    p = instrument_of(told)
+    lessons.teach(p, listener_of(taste, told), CURVE[-1:])
     assert p.learning.taste is not None
     model, reward = practised(_agent(task), p.learning.taste.mean, size.practice, SEED + task.seed)
     return {"played": {CURVE[-1]: _judged(size, task, model, [taste], _agent(task))}, "reward": reward}
@@ -179,11 +181,13 @@ def _agent(task: Task) -> str:
     return "q" if task.part == "q" else task.part.partition("/")[2] or "dyna-q"
 
 
-def _instrument(task: Task) -> Performance:
+def instrument_of(task: Task) -> Performance:
+    """Who is taught."""
     return Performance(lessons.settings_of(SEED + task.seed, _agent(task)))
 
 
-def _listener(taste: Taste, task: Task, kind: str = "graded") -> Listener:
+def listener_of(taste: Taste, task: Task, kind: str = "graded") -> Listener:
+    """Who teaches."""
     return Listener(taste, Habit(kind), lessons.BEAT_NS, 0, crc32(repr(task).encode()))
 
 
@@ -222,7 +226,7 @@ class Progress:
         print(f"\r{line}" if live else line, end=last, file=sys.stderr, flush=True)
 
 
-def in_processes(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+def in_processes(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> Iterator[tuple[Any, Any]]:
     """Results as they come; with one job, from this process."""
     if jobs == 1:
         yield from map(work, tasks)
