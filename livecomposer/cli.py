@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="for programs")
     bench.add_argument("--short", action="store_true", help="fewer repetitions (for CI)")
     bench.add_argument("--out", metavar="DIR", help="music, score: where the files go")
-    bench.add_argument("--plot", metavar="PNG", help="taste: the learning curves as a picture")
+    bench.add_argument("--plot", metavar="PNG", help="taste, learn: the learning curves as a picture")
     bench.add_argument("--seeds", type=int, metavar="N", help="taste: lessons of each kind with each listener")
     bench.add_argument("--jobs", type=int, metavar="N", help="taste: processes (default: one a core)")
     bench.add_argument("--agents", action="store_true", help="taste, music: all agents, rated and after practice")

@@ -20,6 +20,7 @@ from livecomposer.errors import SettingsError
 from livecomposer.music.env import Stage
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import HEAD_OF, RULES, load_weights
+from livecomposer.picture import blank, curves
 
 STEPS = 20_000_000  # where nothing else is asked for
 BLOCK = 100_000  # steps between two looks at the clock
@@ -102,11 +103,8 @@ def practice_command(args: Namespace) -> int:
         raise SettingsError("practice needs --steps of at least 1 (and --minutes of 0 or more)")
     if args.seed < 0:
         raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
-    for name, path in (("out", out), ("plot", Path(args.plot or out))):
-        if not path.parent.is_dir():
-            raise SettingsError(f"{name} = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
-        if path.is_dir():
-            raise SettingsError(f"{name} = {str(path)!r} is a folder; name a file in it")
+    check_out(out)
+    figure = blank(args.plot) if args.plot else None
     text = None
     if args.rules:
         try:
@@ -136,26 +134,22 @@ def practice_command(args: Namespace) -> int:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     save_prior(out, prior)
-    if args.plot:
-        _plot(curve, Path(args.plot))
+    if figure is not None:
+        across = BLOCK * np.arange(1, len(curve) + 1)
+        of = {name: (across, curve[:, i]) for i, name in enumerate(HEADS)}
+        curves(figure, args.plot, of, "steps", "mean reward (nats)")
     report = {"out": str(out), **prior.meta, "rules": dict(zip(RULES, prior.meta["rules"], strict=True))}  # type: ignore[call-overload]
     print(json.dumps(report) if args.json else f"{out}: {prior.meta['steps']:,} steps, seed {args.seed}")
     return 0
 
 
+def check_out(out: Path) -> None:
+    """Raise SettingsError unless a file can be written there."""
+    if not out.parent.is_dir():
+        raise SettingsError(f"out = {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
+    if out.is_dir():
+        raise SettingsError(f"out = {str(out)!r} is a folder; name a file in it")
+
+
 def _alpha(share: float) -> float:
     return ALPHA + (ALPHA_END - ALPHA) * share
-
-
-def _plot(curve: np.ndarray, path: Path) -> None:
-    """The learning curve as a picture."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel=f"steps (× {BLOCK:,})", ylabel="mean reward (nats)")
-    for i, name in enumerate(HEADS):
-        axes.plot(np.arange(1, len(curve) + 1), curve[:, i], label=name)
-    axes.legend()
-    figure.savefig(path, dpi=120)

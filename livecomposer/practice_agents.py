@@ -30,6 +30,8 @@ from livecomposer.errors import SettingsError
 from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
 from livecomposer.music.context import ROLES
 from livecomposer.music.rules import load_weights
+from livecomposer.picture import blank, curves
+from livecomposer.practice import check_out
 from livecomposer.ratings.features import N_FEATURES
 
 EVENTS = 2048  # of all heads, between two calls of ``learn``
@@ -193,11 +195,8 @@ def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) 
         hyper_of(args.agent)  # says which is nearest
     wanted = _wanted(args, liked(args.taste) if args.taste else np.zeros(N_FEATURES))
     out = Path(args.out or f"{args.agent}.npz")
-    for name, path in (("out", out), ("plot", Path(args.plot or out))):
-        if not path.parent.is_dir():
-            raise SettingsError(f"{name} = {str(path)!r}: there is no folder {str(path.parent)!r}; make it first")
-        if path.is_dir():
-            raise SettingsError(f"{name} = {str(path)!r} is a folder; name a file in it")
+    check_out(out)
+    figure = blank(args.plot) if args.plot else None
     before = 0
     if args.resume and out.exists():
         data = out.read_bytes()
@@ -220,8 +219,9 @@ def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) 
         "hyper": asdict(hyper_of(args.agent, playing=True)), "metrics": learnt.metrics,
     }  # fmt: skip
     out.write_bytes(pack(learnt.arrays, meta))
-    if args.plot:
-        _plot(learnt.curve, Path(args.plot))
+    if figure is not None:
+        across, up = ([point[i] for point in learnt.curve] for i in (0, 1))
+        curves(figure, args.plot, {"": (across, up)}, "events", "mean reward (ratings)")
     report = {"out": str(out), **{k: v for k, v in meta.items() if k not in ("kind", "layout")}}
     said = f"{out}: {meta['steps']:,} events, mean reward {learnt.metrics['reward']:+.3f} (the prior's "
     print(json.dumps(report) if args.json else f"{said}{learnt.metrics['prior']:+.3f}), seed {seed}")
@@ -271,15 +271,3 @@ class _Progress:
             f"reward {self._mean:+.3f}  entropy {entropy:.2f} "
         )
         print(f"\r{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
-
-
-def _plot(curve: list[tuple[int, float, float]], path: Path) -> None:
-    """The learning curve as a picture."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="events", ylabel="mean reward (ratings)")
-    axes.plot([point[0] for point in curve], [point[1] for point in curve])
-    figure.savefig(path, dpi=120)

@@ -13,7 +13,7 @@ from livecomposer.errors import SettingsError
 # flags that only some take: which, and why the others do not
 TAKEN = {
     "out": (("music", "score"), "keeps no files"),
-    "plot": (("taste",), "draws no curves"),
+    "plot": (("taste", "learn"), "draws no curves"),
     "seeds": (("taste", "words"), "chooses its own seeds"),
     "jobs": (("taste", "words"), "runs in one process"),
     "agents": (("taste", "music"), "plays one agent"),

@@ -17,15 +17,18 @@ from typing import Any
 from livecomposer.agents.registry import TABULAR, hyper_of, make_trainer
 from livecomposer.bench.report import machine
 from livecomposer.errors import SettingsError
+from livecomposer.picture import blank, curves
 
 STEPS, SHORT_STEPS = 100_000, 4_000
 
 
 def measure(
     short: bool, env: str = "CartPole-v1", agent: str = "ppo", steps: int | None = None, seed: int = 1,
-    hyper: list[str] | None = None,
+    hyper: list[str] | None = None, plot: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Train once; ``hyper`` are texts "name=value". Raises SettingsError on what cannot be."""
+    """Train once; ``hyper`` are texts "name=value", ``plot`` a file for the curve. Raises SettingsError on what cannot
+    be."""
+    figure = blank(plot) if plot else None
     if steps is None:
         steps = SHORT_STEPS if short else STEPS
     if steps < 1:
@@ -55,6 +58,10 @@ def measure(
             lambda: make_trainer(agent, first.n_features, first.n_actions, chosen, seed), new, steps, seed, together
         )
         bad = trainer.bad
+    if figure is not None:
+        across, up = zip(*report.curve, strict=True)
+        goal = first.env.spec.reward_threshold if first.env.spec else None
+        curves(figure, plot, {agent: (across, up)}, f"steps in {env}", "mean greedy return", level=goal)
     return {
         "env": env, "agent": agent, "seed": seed, "steps": report.curve[-1][0],
         "best_return": round(report.best_return, 3), "solved_at_step": report.solved_at_step,

@@ -41,9 +41,8 @@ Keys of the report:
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -78,6 +77,7 @@ from livecomposer.bench.verdicts import Goal, Run
 from livecomposer.errors import SettingsError
 from livecomposer.instrument.learning import Job
 from livecomposer.instrument.performance import Performance
+from livecomposer.picture import blank, curves
 
 TIMED, TIMED_SHORT = 300, 60  # ratings
 
@@ -95,7 +95,7 @@ def measure(
     for name, value in (("seeds", seeds), ("jobs", jobs)):
         if value < 1:
             raise SettingsError(f"{name} = {value} is not at least 1")
-    figure = _figure(plot) if plot else None
+    figure = blank(plot) if plot else None
     size = size._replace(seeds=seeds)
     tastes = lessons.tastes_of()
     tasks = tasks_of(size)
@@ -107,7 +107,8 @@ def measure(
     report = {"machine": machine(jobs=jobs), "ok": True, **verdict(size, done)}
     report |= times(TIMED_SHORT if short else TIMED)
     if figure is not None:
-        _draw(figure, report["curves"], plot)
+        drawn = {group: ((0, *CURVE), shares) for group, shares in report["curves"].items() if None not in shares}
+        curves(figure, plot, drawn, "ratings (graded)", "share of what can be won", "o", 0.0)
     return report
 
 
@@ -135,7 +136,7 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
     runs = {name: _gains(done, part, mark) for name, (part, mark) in marks.items()}
     scores = {name: verdicts.scores(found, goals) if found else None for name, found in runs.items()}
     shares = {name: verdicts.by_listener(found, goals) for name, found in runs.items()}
-    curves = {
+    shown = {
         group: [0.0, *((scores[f"graded_{n}"] or {})[group].get("score") for n in CURVE)] for group in (*GROUPS, "all")
     }
     kept = [result["stay"] for task, result in done.items() if task.part == "graded"]
@@ -150,7 +151,7 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
         "short_of": sum(not result.get("complete", True) for result in done.values()),
         "listeners": {name: _listed(name, size, done, goals[name], shares) for name in size.listeners},
         "scores": {name: scores[name] for name in scores if name not in ("graded_5", "graded_10", "graded_35")},
-        "curves": curves,
+        "curves": shown,
         "minutes": _minutes(done),
         "clock": {
             "per_minute": round(fmean(clocks), 2),
@@ -387,30 +388,3 @@ def _cell(value: float | None) -> str:
 
 def _interval(score: Mapping[str, float]) -> str:
     return f"{score['low']:.2f}…{score['high']:.2f}" if score.get("n") else "–"
-
-
-def _figure(plot: str) -> Any:
-    """An empty picture; refuses before anything is measured."""
-    path = Path(plot)
-    if not path.parent.is_dir():
-        raise SettingsError(f"plot = {plot!r}: there is no folder {str(path.parent)!r}; make it first")
-    if path.is_dir():
-        raise SettingsError(f"plot = {plot!r} is a folder; name a file in it")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
-    return Figure(figsize=(7, 4), layout="constrained")
-
-
-def _draw(figure: Any, curves: Mapping[str, Sequence[float | None]], plot: str) -> None:
-    axes = figure.add_subplot(xlabel="ratings (graded)", ylabel="share of what can be won")
-    for group, shares in curves.items():
-        if None not in shares:
-            axes.plot((0, *CURVE), shares, marker="o", label=group)
-    axes.axhline(0.0, color="grey", linewidth=0.8)
-    axes.legend()
-    try:
-        figure.savefig(plot, dpi=120)
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"plot = {plot!r} cannot be written ({error})") from None

@@ -134,6 +134,6 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         table.append([name, *(f"{found[share]:.0%}" for share in SHARES)])
     sentence = (
         f"{report['seeds']} seeds, {RATINGS} graded presses; named: `tastes explain` says the hidden taste in its "
-        f"first {TOP} statements; wins: `tastes test` of {PAIRS} pairs is won beyond chance; fooled: with an unrelated one"
+        f"first {TOP} statements; wins: `tastes test` of {PAIRS} pairs is won beyond chance; fooled: with another"
     )
     return [*table, [sentence]]
