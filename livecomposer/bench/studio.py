@@ -11,7 +11,9 @@ Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note or a re
 ``page``: ``browser`` (None: there is none), ``fps``, ``lit_ms`` (from a key in the browser to the credited notes lit);
 ``unlit`` (ratings that lit nothing); ``cpu``: share of one core that studio takes with one page open; ``rss_mb``;
 ``kills``: ``back_ms`` (from kill -9 to the page's next word), ``records_lost``, ``gaps`` (numbers missing from the
-take), ``misses`` (notes over the budget in all of the run), ``restarts`` of the instrument; ``hour``: ``notes`` of a
+take), ``misses`` (notes over the budget in all of the run), ``restarts`` of the instrument, and of notes due within
+``NEAR_S`` of a kill (``near``) and of all others (``apart``) ``late_ms`` (how late they were sent) and ``over`` (how
+many of them later than the budget); ``hour``: ``notes`` of a
 take of so many ``minutes`` (an hour, in virtual time), ``mid_s`` (its export);
 ``intention``: share of the agent's notes that are those shown a beat ahead, of ``of`` notes.
 """
@@ -54,6 +56,7 @@ KILLS, SHORT_KILLS = 50, 5
 RATINGS, SHORT_RATINGS = 20, 3
 WATCH_S = 10.0
 BACK_S = 20.0
+NEAR_S = 1.2
 TOKEN = "bench"
 FLAGS = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -99,6 +102,9 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         [f"{shown}; studio with one page open: {report['cpu']:.1%} of a core, {report['rss_mb']:.0f} MB"],
         [f"kills: {kills['back_ms']['n']}; records lost {kills['records_lost']}, gaps {kills['gaps']}, restarts of the "
          f"instrument {kills['restarts']}, notes over the budget {kills['misses']}"],
+        row(f"notes within {NEAR_S} s of a kill, sent late by", kills["near"]["late_ms"], "ms"),
+        row("all others", kills["apart"]["late_ms"], "ms"),
+        [f"later than the budget: {kills['near']['over']} of the first, {kills['apart']['over']} of the others"],
         [f"a take of {hour['minutes']} minutes ({hour['notes']} notes) as .mid in {hour['mid_s']:.2f} s; "
          f"{report['intention']:.1%} of {report['of']} notes are those shown a beat ahead"],
     ]  # fmt: skip
@@ -281,7 +287,8 @@ def _run(short: bool) -> dict[str, Any]:
             tab.close()
         back = [client.killed() for _ in range(SHORT_KILLS if short else KILLS)]
         play.end()
-        return {"page": page, "cpu": cpu, "rss_mb": rss, "kills": {"back_ms": spread(back, 1.0), **_kept(play)}}
+        kept = _kept(play, client.kills)
+        return {"page": page, "cpu": cpu, "rss_mb": rss, "kills": {"back_ms": spread(back, 1.0), **kept}}
 
 
 def _browser(stack: ExitStack) -> tuple[str, Any] | None:
@@ -308,6 +315,7 @@ class _Link:
         self._socket: Any = None
         self.notes = 0
         self.pid = 0
+        self.kills: list[int] = []  # when, ns
 
     def __enter__(self) -> "_Link":
         return self
@@ -352,10 +360,11 @@ class _Link:
     def killed(self) -> float:
         """Kill studio; ms until its successor has spoken. Some music goes by before the next."""
         pid, begun = self.pid, time.perf_counter()
+        self.kills.append(time.perf_counter_ns())
         os.kill(pid, signal.SIGKILL)
         self.until(lambda: self.pid != pid)
         took = (time.perf_counter() - begun) * 1e3
-        self.wait(1.2)
+        self.wait(NEAR_S)
         return took
 
 
@@ -376,18 +385,27 @@ def _costs(client: _Link, seconds: float) -> tuple[float, float]:
     return share, int(rss.split()[1]) / 1024
 
 
-def _kept(play: Play) -> dict[str, int]:
-    """What the take of a run lacks."""
+def _kept(play: Play, kills: list[int]) -> dict[str, Any]:
+    """What the take of a run lacks, and how late its notes were sent."""
     store = Store(play.home / FILE)
     takes = store.takes()
     lost = gaps = misses = 0
+    late: dict[str, list[int]] = {"near": [], "apart": []}
     for take in takes:
         lost += sum(count for _, count, _ in store.losses(take.id))
-        numbers = [record.seq for record in store.records(take.id)]
-        gaps += numbers[-1] - numbers[0] + 1 - len(numbers)
+        records = store.records(take.id)
+        gaps += records[-1].seq - records[0].seq + 1 - len(records)
         misses += take.misses or 0
+        for record in records:
+            if record.kind == Kind.OUTPUT:
+                due, _, _, msg = unpack(record)
+                if msg[0] & 0xF0 == NOTE_ON and msg[2]:
+                    near = any(0 <= due - kill < NEAR_S * 1e9 for kill in kills)
+                    late["near" if near else "apart"].append(record.t_ns - due)
     store.close()
-    return {"records_lost": lost, "gaps": gaps, "misses": misses, "restarts": len(play.ready) - 1}
+    budget = Settings().budget_ms * 1e6
+    found = {name: {"late_ms": spread(of, 1e-6), "over": sum(ns > budget for ns in of)} for name, of in late.items()}
+    return {"records_lost": lost, "gaps": gaps, "misses": misses, "restarts": len(play.ready) - 1, **found}
 
 
 # ---- in virtual time -------------------------------------------------------------------------------------------------

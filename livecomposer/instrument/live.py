@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # it loads numba, and desk imports this module without
 SPIN_NS = 800_000  # before a deadline the loop stops sleeping and polls: sleeping wakes 0.09 ms late, 3 ms at p99
 EARLY_NS = 250_000  # so long before it, what is due is worked out (0.05 ms, out of a cold cache 0.15); `sink` waits
 IDLE_NS = 50_000_000
+BEGIN_NS = 100_000_000  # from here on a performance is made (20 to 80 ms) until its first note may be due
 REST_NS = 1_000_000  # while somebody plays, the path of a note is rehearsed this often,
 AWAKE_NS = 5_000_000_000  # until so long after the last key
 BEHIND_NS = 20_000_000  # a beat taken up this late has no time left to think
@@ -127,8 +128,8 @@ class Live:
         self._next_ledger = 0
         self._next_tidy = 0
         self.learner = LearnerThread(self.inbox.put)
-        for connection in connections:
-            threading.Thread(target=self._listen, args=(connection,), name="pipe", daemon=True).start()
+        for i, connection in enumerate(connections):  # the first is desk's own, and brings work; the others bring hands
+            threading.Thread(target=self._listen, args=(connection, i > 0), name="pipe", daemon=True).start()
 
     # ---- start -------------------------------------------------------------------------------------------------
 
@@ -157,12 +158,12 @@ class Live:
             except TasteError as error:  # desk then looks for another; meanwhile it begins anew
                 self._status(_refusal(error))
                 snapshot = None
+        gc.collect()
         self.performance = Performance(
             wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
-            learner=self.learner, snapshot=snapshot, start_ns=time.perf_counter_ns(),
+            learner=self.learner, snapshot=snapshot, start_ns=time.perf_counter_ns() + BEGIN_NS,
         )  # fmt: skip
         self._describe()
-        gc.collect()
         gc.freeze()
         gc.disable()
         self._status("ready " + json.dumps({"fifo": self.fifo, "pid": os.getpid()}))
@@ -172,8 +173,11 @@ class Live:
     def _on_midi(self, event: tuple[list[int], float], port: Any = None) -> None:
         self.inbox.put((MIDI, time.perf_counter_ns(), 2, event[0]))
 
-    def _listen(self, connection: Connection) -> None:
-        """One pipe: its entries go to the inbox; its end means that the parent has gone."""
+    def _listen(self, connection: Connection, urgent: bool) -> None:
+        """One pipe: its entries go to the inbox; its end means that the parent has gone. An ``urgent`` one is read with
+        the loop's priority, as a driver's thread would: on a busy machine others are woken milliseconds late."""
+        if urgent:
+            real_time_priority()
         while True:
             try:
                 entry = inbox.unpack(connection.recv_bytes())

@@ -131,9 +131,10 @@ def test_studio_in_virtual_time_and_its_table() -> None:
         "machine": {}, "ok": True, "alone": some, "beside": some, "p50_ratio": 1.0, "p99_ratio": 1.0, "p99_more": 0.0,
         "lost": 0, "rounds": 1, "clients": 5, "note_ms": some, "cpu": 0.1, "rss_mb": 40.0, "hour": hour,
         "page": {"browser": "b", "fps": 60.0, "lit_ms": some, "unlit": 0}, "intention": share, "of": of,
-        "kills": {"back_ms": some, "records_lost": 0, "gaps": 0, "misses": 0, "restarts": 0},
+        "kills": {"back_ms": some, "records_lost": 0, "gaps": 0, "misses": 0, "restarts": 0,
+                  "near": {"late_ms": some, "over": 0}, "apart": {"late_ms": some, "over": 0}},
     }  # fmt: skip
     keys = set(report) | set(report["page"]) | set(report["kills"]) | set(hour)
     assert keys <= documented(studio)
-    assert len(studio.rows(report)) == 9
-    assert len(studio.rows({**report, "page": {"browser": None}})) == 8
+    assert len(studio.rows(report)) == 12
+    assert len(studio.rows({**report, "page": {"browser": None}})) == 11
