@@ -259,6 +259,19 @@ def test_a_port_is_changed_while_playing(page, rig):
     shot(page, "setup")
 
 
+def test_the_agent_is_changed_while_playing_and_brings_its_taste(page):
+    page.keyboard.press("F4")
+    first = js(page, f"{STATE}.facts.taste")
+    for agent, taste in (("q", f"{first}-2"), ("dyna-q", first)):
+        page.select_option("#set-agent", agent)
+        until(page, f"{STATE}.facts.agent === '{agent}' && {STATE}.facts.taste === '{taste}'")
+        page.evaluate("document.activeElement.blur()")
+        until(page, f"document.getElementById('set-agent').value === '{agent}'")
+        assert page.inner_text("#taste-name") == taste
+        count = js(page, f"{STATE}.notes.length ? Math.max(...{STATE}.notes.map((n) => n.t)) : 0")
+        until(page, f"{STATE}.notes.some((n) => n.t > {count})")
+
+
 def test_the_tour_counts_ten_presses_and_shows_before_and_after(page):
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("F2")
