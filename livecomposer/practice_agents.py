@@ -24,7 +24,7 @@ import numpy as np
 from livecomposer.agents.imagined import Imagined, rows_of
 from livecomposer.agents.kernels import td_sweep
 from livecomposer.agents.model import pack, unpack
-from livecomposer.agents.prior import load_prior
+from livecomposer.agents.prior import Prior, load_prior
 from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents, make_trainer
 from livecomposer.errors import SettingsError
 from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
@@ -107,15 +107,25 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
         for head, shared in zip(heads, crews[0].shared, strict=True):
             state = shared.state()
             head.load({name: state[name] for name in head.state()})
+    try:
+        metrics = _judged(wanted, prior, stage, heads, policy)
+    except KeyboardInterrupt:  # what has been learnt is kept: only the judging, of a moment, begins anew
+        metrics = _judged(wanted, prior, stage, heads, policy)
+    arrays = {name: array.copy() for name, array in arrays_of(agents).items()}
+    return Learnt(arrays, metrics, curve, done, layout_of(agents))
+
+
+def _judged(
+    wanted: Wanted, prior: Prior, stage: Callable[[int], Imagined], heads: list[Any], policy: dict[str, Any]
+) -> dict[str, float]:  # fmt: skip
+    """What an event earns on music that was not practised on, and what it earns by the prior."""
     judged = stage(HELD_OUT)
     means = [_play(judged, wanted.agent, heads, policy) for _ in range(JUDGED)]
     plain = stage(HELD_OUT)
     untaught, _ = make_agents(wanted.agent, wanted.seed, prior)
     fresh = [agent if wanted.agent in TABULAR else agent.trainer for agent in untaught]  # type: ignore[attr-defined]
     before = [_play(plain, wanted.agent, fresh, policy) for _ in range(JUDGED)]
-    metrics = {"reward": round(float(np.mean(means)), 4), "prior": round(float(np.mean(before)), 4)}
-    arrays = {name: array.copy() for name, array in arrays_of(agents).items()}
-    return Learnt(arrays, metrics, curve, done, layout_of(agents))
+    return {"reward": round(float(np.mean(means)), 4), "prior": round(float(np.mean(before)), 4)}
 
 
 def _policy(agent: str, hyper: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``practice --agent``: what a taste likes is played more, and ``play --model`` begins with the model."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,10 +74,16 @@ def test_a_model_is_what_the_instrument_begins_with(run, tmp_path):
 
 
 def test_resume_goes_on(run):
-    steps = []
+    steps, seen = [], []
+    practise = module.practise
     for more in ((), ("--resume",)):
-        steps.append(json.loads(run("--agent", "a2c", "--steps", EVENTS, "--json", *more)[1])["steps"])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "practise", lambda wanted, show: seen.append(wanted.start) or practise(wanted, show))
+            steps.append(json.loads(run("--agent", "a2c", "--steps", EVENTS, "--json", *more)[1])["steps"])
+        kept = Path("a2c.npz").read_bytes()
+        seen.append(kept)
     assert steps == [EVENTS, 2 * EVENTS]
+    assert seen[0] is None and seen[2] == seen[1] != seen[3]  # it begins with what was written
 
 
 def test_ctrl_c_saves(run, monkeypatch):
@@ -91,6 +98,7 @@ def test_ctrl_c_saves(run, monkeypatch):
     monkeypatch.setattr(module, "_learn", interrupted)
     code, out, _ = run("--agent", "q", "--steps", 5 * EVENTS, "--json")
     assert (code, json.loads(out)["steps"]) == (0, EVENTS)
+    assert any(array.any() for array in unpack(Path("q.npz").read_bytes())[0].values())
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------

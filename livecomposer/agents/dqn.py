@@ -152,8 +152,8 @@ class DQN:
     def state(self) -> dict[str, np.ndarray]:
         """See ``Trainer.state`` (all but the memory)."""
         return {
-            "params": self.params, "target": self._target, "moments": self._moments, "counts": self._counts,
-            "rng": self.rng,
+            "params": self.params, "target": self._target, "moments": self._moments,
+            "updates": self._counts[1:], "rng": self.rng,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:

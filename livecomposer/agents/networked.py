@@ -15,6 +15,7 @@ from livecomposer.agents.protocol import Steps
 from livecomposer.agents.registry import make_trainer
 from livecomposer.agents.rows import Rows
 from livecomposer.agents.trainer import Trainer
+from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
 
 CAPACITY = 2048  # steps remembered, about ten minutes: a job learns from all of them
@@ -95,7 +96,10 @@ class NetworkAgent:
         return self.trainer.state()
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from such a state; it is also what undo goes back to."""
+        """Go on from such a state; it is also what undo goes back to. Raises TasteError for what cannot be one."""
+        least = [state[name].min() for name in ("updates", "squares") if name in state]
+        if min([*least, *(state["moments"][1].min() for _ in range("moments" in state))], default=0) < 0:
+            raise TasteError("numbers that cannot be")
         self.trainer.load(state)
         self._base = _copy(self.trainer)
 

@@ -149,6 +149,8 @@ class TableAgent:
         """Start from a table of the same shape; it is also what undo goes back to."""
         self.base = np.ascontiguousarray(state["q"], dtype=np.float64).copy()
         self.table.q = self.base.copy()
+        self.table.trace[:] = 0.0
+        self.table.active[0] = 0
 
     def keep(self) -> Any:
         """The table, as ``load`` takes it."""

@@ -39,7 +39,7 @@ from livecomposer.instrument.records import (
 )
 from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
-from livecomposer.instrument.snapshot import SharedSnapshot
+from livecomposer.instrument.snapshot import SharedSnapshot, read_model
 from livecomposer.midi import ports
 from livecomposer.midi.profiles import load_profiles, match_profile
 from livecomposer.music.metre import parse_metre
@@ -72,9 +72,10 @@ class Desk:
         for problem in problems:
             self.screen.say(f"Warning: {problem}")
         self.plan: Plan = choose(settings, self.profiles)
+        self.model = read_model(settings.model) if settings.model else None
         self.instrument = Instrument()
-        self.shelf = Shelf(home, settings.taste, settings.agent, self.screen.say, self.instrument.tell)
-        self.trial = Trial()
+        self.trial = Trial(settings.agent)
+        self.shelf = Shelf(home, settings.taste, settings.agent, self.screen.say, self.instrument.tell, self._tried)
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
@@ -162,8 +163,9 @@ class Desk:
             self.screen.say(text)
         self._watch_sound()
         self._watch_studio()
-        if agent := self.trial.look():
-            self.shelf.choose_agent(agent)
+        agent, good = self.trial.look()
+        if agent:
+            self.shelf.tried(agent, good)
         if self.hands.saves != self._saves:
             self._saves = self.hands.saves
             self._save_last()
@@ -182,16 +184,16 @@ class Desk:
 
     def _start_instrument(self) -> None:
         wiring = self._wiring()
-        self.studio.snapshot(wiring.snapshot)
+        self.studio.snapshot(wiring.snapshot or wiring.model)
         self.instrument.start(wiring)
         self.hands.connect(self.instrument.hands)
 
     def _wiring(self) -> Wiring:
         """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
         plan, memories, state = self.plan, self.memories, self.state
-        settings = plan.settings
-        if self.shelf.taste.agent != settings.agent:
-            settings = settings.with_(agent=self.shelf.taste.agent, model="")
+        agent = self.shelf.taste.agent
+        model = self.model if agent == plan.settings.agent else None
+        settings = plan.settings.with_(agent=agent, model="")
         if state.role:
             settings = settings.with_(
                 role=state.role, key="auto" if self.settings.key == "auto" else state.key,
@@ -203,7 +205,7 @@ class Desk:
             snapshot_memory=memories.snapshot.name, synth_ring=memories.synth.name if memories.synth else None,
             system=plan.system, midi_in=plan.midi_in, midi_out=plan.midi_out, virtual_in=plan.virtual_in,
             virtual_out=plan.virtual_out, profile=plan.profile, snapshot=self.shelf.learnt,
-            taste=self.shelf.number,
+            taste=self.shelf.number, model=model if self.shelf.learnt is None else None,
         )  # fmt: skip
 
     # ---- what the ring says --------------------------------------------------------------------------------------
@@ -264,8 +266,14 @@ class Desk:
         """The player wants another agent, or the next."""
         now = self.shelf.taste.agent
         agent = str(value) if value is not None else AGENTS[(AGENTS.index(now) + 1) % len(AGENTS)]
-        if self.trial.begin(self.plan.settings.with_(agent=agent, model="")):
+        self.shelf.choose_agent(agent)
+
+    def _tried(self, agent: str) -> bool:
+        """Whether an agent's kernels are there; if not, they are made, and the shelf is told."""
+        known = self.trial.known(self.plan.settings.with_(agent=agent, model=""))
+        if not known:
             self.screen.say(f"… preparing agent {agent}")
+        return known
 
     def _count(self) -> None:
         self.state.pairs = self.kept.pairs
@@ -492,6 +500,7 @@ class Desk:
         self.screen.end_line()
         self._try(self._stop_instrument)
         self.studio.stop()
+        self.trial.stop()
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()

@@ -106,29 +106,49 @@ class Instrument:
 
 class Trial:
     """A process that lets an agent play for a moment, so that its kernels lie compiled on the disk: the instrument then
-    only loads them. ``look`` returns the agent's name when it has ended."""
+    only loads them while it plays."""
 
-    def __init__(self) -> None:
-        self._known: set[str] = set()
+    def __init__(self, known: str) -> None:
+        self._known = {known}
         self._process: Any = None
-        self._agent = ""
+        self._agent = ""  # of the process
+        self._wanted: Settings | None = None
 
-    def begin(self, settings: Settings) -> bool:
-        """Try ``settings.agent``; returns whether that takes a while."""
-        self._agent = settings.agent
-        if settings.agent not in self._known:
-            self._process = _SPAWN.Process(target=live.warm, args=(settings,), name="livecomposer kernels", daemon=True)
-            self._process.start()
-        return self._process is not None
+    def known(self, settings: Settings) -> bool:
+        """Whether ``settings.agent`` has been tried; if not, it will be, after the one that is being tried now."""
+        if settings.agent in self._known:
+            return True
+        self._wanted = settings
+        self._next()
+        return False
 
-    def look(self) -> str:
-        """See the class; "" while nothing has been asked for or it goes on."""
-        if not self._agent or (self._process is not None and self._process.is_alive()):
-            return ""
+    def look(self) -> tuple[str, bool]:
+        """The agent that has just been tried ("": none), and whether it can be played."""
+        if self._process is None or self._process.is_alive():
+            return "", False
+        agent, good = self._agent, self._process.exitcode == 0
         self._process = None
-        agent, self._agent = self._agent, ""
-        self._known.add(agent)
-        return agent
+        if good:
+            self._known.add(agent)
+        self._next()
+        return agent, good
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(STOP_S)
+            self._process = None
+
+    def _next(self) -> None:
+        wanted = self._wanted
+        if self._process is not None or wanted is None:
+            return
+        self._wanted = None
+        if wanted.agent not in self._known:
+            self._agent = wanted.agent
+            self._process = _SPAWN.Process(target=live.try_out, args=(wanted,), name="livecomposer kernels")
+            self._process.start()
 
 
 class Sound:

@@ -65,6 +65,8 @@ class Shelf:
         Takes a line for the player.
     tell : callable
         Takes an entry for the instrument's inbox.
+    ready : callable
+        Whether an agent can be played at once; if not, ``tried`` is called when it can.
 
     Attributes
     ----------
@@ -80,12 +82,14 @@ class Shelf:
     """
 
     def __init__(
-        self, home: Path, name: str, agent: str, say: Callable[[str], None], tell: Callable[[bytes], None]
+        self, home: Path, name: str, agent: str, say: Callable[[str], None], tell: Callable[[bytes], None],
+        ready: Callable[[str], bool] = lambda agent: True,
     ) -> None:  # fmt: skip
         self.number = 0
         self._home = home
         self._say = say
         self._tell = tell
+        self._ready = ready
         self._offer: Offer | None = None
         self._owed: tuple[Played, bytes] | None = None  # left, and not saved yet
         self._saved = 0  # the number of the copy that was looked at last
@@ -151,6 +155,17 @@ class Shelf:
             return
         self._try([name], agent)
 
+    def tried(self, agent: str, good: bool) -> None:
+        """Whether an agent that was not ready can be played now."""
+        offer = self._offer
+        if offer is None or offer.taste.agent != agent:
+            return
+        if good:
+            self._hand_over()
+        else:
+            self._withdraw()
+            self._say(f'Warning: agent {agent} cannot be played; going on with "{self.taste.name}".')
+
     def changed(self, number: int, shared: SharedSnapshot) -> None:
         """The instrument goes on with the taste that it was offered, and has left the one before."""
         offer = self._offer
@@ -188,6 +203,7 @@ class Shelf:
         try:
             if kind == "foreign":
                 self.taste = self._begin(_beside(before.name), before.agent)
+                self._played[self.taste.name] = before.agent
                 before.lock.release()
                 how = f'it stays as it is, and what is learnt now is kept as "{self.taste.name}"'
             elif before.ours:
@@ -307,9 +323,16 @@ class Shelf:
                 continue
             who = _agent(data) if data is not None else agent or self.taste.agent
             self._offer = Offer(Played(path, lock, ours, data, who), self.number + 1, memory, names)
-            place = f"{who}={memory.name if memory is not None else ''}"
-            self._tell(inbox.pack(time.perf_counter_ns(), 0, inbox.TASTE, float(self.number + 1), place.encode()))
+            if who == self.taste.agent or self._ready(who):
+                self._hand_over()
             return
+
+    def _hand_over(self) -> None:
+        """Tell the instrument of the offer."""
+        assert self._offer is not None
+        taste, memory = self._offer.taste, self._offer.memory
+        place = f"{taste.agent}={memory.name if memory is not None else ''}"
+        self._tell(inbox.pack(time.perf_counter_ns(), 0, inbox.TASTE, float(self._offer.number), place.encode()))
 
     def _withdraw(self) -> None:
         offer, self._offer = self._offer, None
@@ -321,9 +344,8 @@ class Shelf:
     def _differs(self, data: bytes) -> bool:
         """Whether there is more in it than in the file; of a new taste, whether there is anything in it."""
         arrays = _arrays(data)
-        if not self._known:
-            n = arrays.get("taste.n")
-            return bool(n.any()) if n is not None else any(array.any() for array in arrays.values())
+        if not self._known:  # the first copy, of where a new taste begins, comes before anything can be rated
+            return bool(arrays["taste.n"].any()) if "taste.n" in arrays else False
         return any(
             not np.array_equal(array, self._known.get(name))  # type: ignore[arg-type]  # None equals nothing
             for name, array in arrays.items()

@@ -180,6 +180,8 @@ class Learning:
 
     def change_mind(self, mind: Mind) -> None:
         """Others decide and learn from here on (``stand`` says on what); nothing before can be rated any more."""
+        for old, new in zip(self.steps, mind.steps, strict=True):
+            new.first = old.first + old.n  # numbers of steps go on: each is of one decision only
         self.agents, self.taste, self.steps = mind
         self.credit = self.meaning.credit = Credit(self.steps, self.credit.delay)
         self._pressed_ns = -1

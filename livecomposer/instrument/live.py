@@ -68,6 +68,7 @@ class Wiring:
     profile: Profile | None
     snapshot: bytes | None
     taste: int = 0  # the number of the taste that ``snapshot`` is
+    model: bytes | None = None  # what to begin with where nothing was learnt before
 
 
 class LearnerThread:
@@ -120,10 +121,11 @@ class Live:
         self._stopping = False
         self._orphan = False
         self._awake_until = 0
-        self._version = 0
+        self._version = -1  # which is in the shared copy: none yet, not even of where it begins
         self._taste = wiring.taste
         self._taken = 0  # the version with which this taste was taken up
         self._ready: Ready | None = None
+        self._there = threading.Event()  # the performance has been made
         self._decide_p99 = 0
         self._next_ledger = 0
         self._next_tidy = 0
@@ -151,13 +153,17 @@ class Live:
                 self._open("in", inputs)
         self.fifo = real_time_priority()
         sys.setswitchinterval(SWITCH_S)
-        snapshot = wiring.snapshot
+        snapshot, refusal = wiring.snapshot, ""
+        scratch = Performance(wiring.settings).standby
         if snapshot is not None:
             try:
-                Performance(wiring.settings).standby.ready(snapshot, agent=wiring.settings.agent)
+                scratch.ready(snapshot, agent=wiring.settings.agent)
             except TasteError as error:  # desk then looks for another; meanwhile it begins anew
-                self._status(_refusal(error))
-                snapshot = None
+                snapshot, refusal = None, _refusal(error)
+        if snapshot is None and wiring.model is not None:
+            scratch.ready(wiring.model, agent=wiring.settings.agent, where="this model")
+            snapshot = wiring.model
+        del scratch
         gc.collect()
         self.performance = Performance(
             wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
@@ -166,6 +172,9 @@ class Live:
         self._describe()
         gc.freeze()
         gc.disable()
+        self._there.set()
+        if refusal:
+            self._status(refusal)
         self._status("ready " + json.dumps({"fifo": self.fifo, "pid": os.getpid()}))
 
     # ---- other threads: stamp, queue, return -------------------------------------------------------------------
@@ -215,8 +224,9 @@ class Live:
                 size = int.from_bytes(shared.buf[:8], "little")
                 data = bytes(shared.buf[8 : 8 + size])
                 shared.close()
+            self._there.wait()
             ready = self.performance.standby.ready(data, number, agent=agent)
-        except (LivecomposerError, OSError) as error:
+        except Exception as error:  # whatever an agent does with a file: this thread also brings the end of the run
             self.inbox.put((SAY, time.perf_counter_ns(), _refusal(error)))
         else:
             self.inbox.put((TASTE, time.perf_counter_ns(), ready))
@@ -391,7 +401,7 @@ class Live:
         self.performance.change_taste(now, ready)
         if ready.agent != before:
             self._describe()
-        self._taste, self._taken, self._version = ready.number, learning.version, learning.version
+        self._taste, self._taken, self._version = ready.number, learning.version, -1
 
     def _describe(self) -> None:
         """Say what the shared copies hold by now."""
@@ -417,7 +427,10 @@ class Live:
             self._write_ledger(now)
         elif self._ready is not None and performance.next_due_ns() - now > CHANGE_NS:
             ready, self._ready = self._ready, None
-            self._change_taste(ready, now)
+            try:
+                self._change_taste(ready, now)
+            except TasteError as error:
+                self._status(_refusal(error))
         elif now >= self._next_tidy:
             self._next_tidy = now + TIDY_NS
             gc.collect(0)
@@ -489,6 +502,18 @@ def warm(settings: Settings) -> None:
         scratch.advance(6_000_000_000)
         scratch.rate(6_100_000_000, -0.5)
         scratch.advance(16_000_000_000)
+
+
+def try_out(settings: Settings) -> None:
+    """``warm`` in a process of its own, out of everybody's way; exit code 1 if it cannot be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hush_libraries()
+    if hasattr(os, "nice"):
+        os.nice(10)
+    try:
+        warm(settings)
+    except Exception:
+        sys.exit(1)
 
 
 def real_time_priority() -> bool:

@@ -192,7 +192,8 @@ class Part:
         end = self._transport.ns_at(self._swung(event.tick + event.ticks))
         off = due + max(int((end - due) * settings.articulation), SHORTEST_NS)
         velocity = self._velocity(due, event.tick)
-        step = learning.steps[0].first + learning.steps[0].n if event.choices[0] else -1
+        chosen = event.choices[0] is not None and event.mind == self.line.mind
+        step = learning.steps[0].first + learning.steps[0].n if chosen else -1
         began = 0
         for i, note in enumerate((event.note, *event.added)):
             slot = voices.on(self._channel, note, velocity if i == 0 else max(1, velocity - 12), step)

@@ -110,7 +110,7 @@ class Performance:
         delay = Delay.of(settings.delay, settings.delay_spread)
         held = settings.held or settings.stage
         self.learning = Learning(agents, self.recorder, learner, held, taste, delay)
-        if settings.model:
+        if settings.model and snapshot is None:
             load_model(settings.model, settings.agent, agents)
         if snapshot is not None:
             unpack_agents(snapshot, settings.agent, self.learning.kept)
@@ -156,7 +156,7 @@ class Performance:
         self._late_from = -1
         self._own = new_own()  # of harmonize
         self._theory = settings.theory * NAT * load_weights()[None, :] * (HEAD_OF[None, :] == [[0], [1], [2]])
-        self._chord_ns = start_ns - CHORD_NS - 1
+        self._chord_ns = -HELD_NS  # a key may be struck before it begins
         self._phrase_over = True  # of harmonize
         self._heard_ns = start_ns
         self._chord_shown = (-1, 0)

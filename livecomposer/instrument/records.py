@@ -180,8 +180,8 @@ def unpack(record: Record) -> tuple[Any, ...]:
         pairs = payload[_LIKELY.size : _LIKELY.size + 2 * n]
         return tick, tuple((pairs[i], pairs[i + 1] / 255) for i in range(0, len(pairs), 2))
     if kind == Kind.TASTE:
-        what, number, crc, index = _TASTE.unpack(payload)
-        return what, number, crc, AGENTS[index]
+        what, number, crc, index = _TASTE.unpack(payload.ljust(_TASTE.size, b"\xff"))
+        return what, number, crc, AGENTS[index] if index < len(AGENTS) else None  # takes of before named no agent
     layout = {
         Kind.DECISION: _DECISION, Kind.RATING: _RATING, Kind.CREDIT: _CREDIT, Kind.LATE: _LATE, Kind.ADOPT: _ADOPT,
         Kind.BEAT: _BEAT, Kind.LEDGER: _LEDGER, Kind.LOSS: _LOSS, Kind.CHORD: _CHORD,

@@ -99,11 +99,15 @@ def agent_of(data: bytes, where: str = "the snapshot") -> str:
 
 def load_model(path: str, agent: str, agents: Sequence[Stateful]) -> None:
     """Load a file of ``practice --agent``. Raises SettingsError if it cannot be read, TasteError if it is another's."""
+    unpack_agents(read_model(path), agent, agents, f"model {path!r}")
+
+
+def read_model(path: str) -> bytes:
+    """Its bytes. Raises SettingsError."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise SettingsError(f"model = {path!r} cannot be read ({error.strerror}); practise first") from None
-    unpack_agents(data, agent, agents, f"model {path!r}")
 
 
 class SharedSnapshot:

@@ -41,8 +41,10 @@ def test_scores_are_shares_of_what_the_oracle_wins_over_the_prior():
 
 @pytest.mark.parametrize("agent", ["q", "a2c"])
 def test_what_has_been_practised_is_a_model_that_the_instrument_plays(agent):
-    """Practised to a taste for one thing, it earns more of it, and the file goes into a performance."""
+    """Practised by the rules it earns more of them, and the file goes into a performance."""
     liked = np.zeros(0)
+    long, earned = agents.practised(agent, liked, 60_000, 1)
+    assert earned["reward"] > earned["prior"] and long
     plain, _ = agents.practised(agent, liked, 4096, 1)
     again, reward = agents.practised(agent, liked, 4096, 1)
     assert plain == again and set(reward) == {"reward", "prior"}
@@ -73,7 +75,7 @@ def test_a_short_run_reports_what_is_documented(bench, monkeypatch, capsys):
         assert list(report["agents"]) == ["prior", "q"]
         assert {"table", "diversity", "reward"} <= set(report["agents"]["q"])
     lines = [line for row in agents.rows(report) for line in row]
-    assert any(line.startswith("q ") or " q" in line for line in lines)
+    assert ("q" in lines[0].split()) if bench == "music" else any(line.split()[0] == "q" for line in lines)
 
 
 def test_other_benches_have_no_agents(capsys):

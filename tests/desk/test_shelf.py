@@ -615,3 +615,33 @@ def test_it_begins_with_a_taste_of_its_agent(tmp_path, put):
     assert (stage.playing, stage.shelf.learnt) == ("mine-2", taste(2, agent="q"))
     assert "was learnt by agent 'dyna-q', not 'q'; it stays as it is" in stage.heard()[0]
     assert stage.kept("mine") == 3
+
+
+def test_a_network_that_nobody_has_rated_is_not_kept(tmp_path):
+    """Its weights begin with chance: only what is learnt is a reason to write."""
+    stage = Stage(tmp_path, agent="ppo")
+    weights = {"melody.params": np.arange(4.0)}
+    stage.writer.describe(weights, {**META, "agent": "ppo"})
+    for more, kept in ((0.0, False), (0.0, False), (1.0, True)):
+        stage.writer.write({"melody.params": weights["melody.params"] + more}, stage.shelf.number)
+        stage.look()
+        assert taste_path(tmp_path, "mine").exists() == kept
+
+
+def test_a_taste_of_an_agent_that_is_not_ready_waits_until_it_is(tmp_path, put):
+    put(ann=taste(4, agent="q"), bob=taste(2, agent="ppo"), mine=taste(3))
+    stage = Stage(tmp_path)
+    asked = []
+    stage.shelf._ready = asked.append
+    stage.heard()
+    stage.shelf.choose("ann")
+    assert (asked, stage.told, stage.shelf.changing) == (["q"], [], True)
+    stage.shelf.tried("ppo", True)  # somebody else's
+    assert not stage.told
+    stage.shelf.tried("q", True)
+    assert stage.take() == taste(4, agent="q")
+    stage.shelf.choose("bob")
+    stage.heard()
+    stage.shelf.tried("ppo", False)
+    assert stage.heard() == ['Warning: agent ppo cannot be played; going on with "ann".']
+    assert not stage.told and not stage.shelf.changing

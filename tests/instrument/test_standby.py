@@ -13,8 +13,7 @@ from livecomposer.agents.model import pack, unpack
 from livecomposer.errors import ForeignTaste, SettingsError, TasteError
 from livecomposer.instrument.records import BROUGHT_BACK, CHANGED, RESTORED, Recorder
 from livecomposer.instrument.records import unpack as fields
-from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
-from livecomposer.instrument.snapshot import pack_agents
+from livecomposer.instrument.ring import Kind, Record, RingReader, RingWriter, size_of
 from livecomposer.midi.profiles import Control, Profile
 from livecomposer.settings import AGENTS
 from tests.instrument.rig import MS
@@ -240,11 +239,63 @@ def test_every_agent_takes_over_in_mid_phrase_without_losing_a_note(agent):
     assert soon[0] == soon[1] and any(m[0] & 0xF0 == 0x90 for _, m in soon[1])
     out = change.advance(30 * S)
     assert sum(m[0] & 0xF0 == 0x90 and m[2] > 0 for _, m in out) > 15
+    before = change.snapshot()
     rated(change, 3)
     assert change.learning.undoable == 3
-    assert pack_agents(agent, change.learning.kept) == change.snapshot()
+    assert unpack(before)[1]["agent"] == unpack(change.snapshot())[1]["agent"] == agent
+    for _ in range(3):
+        change.undo_rating()
+    after = change.snapshot()
+    rated(change, 3)
+    assert told(change.snapshot()) != told(after)  # it learns from what it has played
     change.release(change.now_ns)
     assert change.voices.sounding() == []
+
+
+def test_steps_are_numbered_on_and_notes_of_before_have_none():
+    buffer = memoryview(bytearray(size_of(CAPACITY)))
+    p = Performance(Settings(role="solo", seed=3, tempo=120.0), snapshot=MINE, ring=RingWriter(buffer, CAPACITY))
+    p.advance(4100 * MS)
+    p.change_taste(4100 * MS, None, agent="q")
+    p.advance(12 * S)
+    records = RingReader(buffer).read(CAPACITY)
+    decided = [fields(r)[3] for r in records if r.kind == Kind.DECISION and fields(r)[0] == 0]
+    assert decided == list(range(len(decided)))  # of the rhythm head
+    notes = [(r.t_ns, fields(r)[1]) for r in records if r.kind == Kind.OUTPUT and fields(r)[3][0] & 0xF0 == 0x90]
+    old = [step for t, step in notes if t > 4100 * MS and step < 0]
+    assert old and {step for _, step in notes if step >= 0} <= set(decided)
+    steps = [step for t, step in notes if t > 4100 * MS]
+    assert steps[: len(old)] == old  # all of the plan that was left, and nothing later
+
+
+def test_traces_do_not_reach_from_one_taste_into_another():
+    p = Performance(Settings(role="solo", seed=3, agent="q-lambda"))
+    table = p.learning.agents[1].table
+    table.update(3, 2, 1.0, 4, 1, np.ones(table.q.shape[1], dtype=np.uint8))
+    assert table.active[0] == 1 and table.trace.any()
+    p.change_taste(0, None)
+    assert table.active[0] == 0 and not table.trace.any()
+
+
+@pytest.mark.parametrize(("agent", "name"), [("ppo", "updates"), ("dqn", "updates"), ("a2c", "squares")])
+def test_numbers_that_a_network_cannot_have_are_refused(agent, name):
+    p = Performance(Settings(role="solo", seed=3, agent=agent))
+    arrays, meta = unpack(p.snapshot())
+    arrays[f"melody.{name}"] = arrays[f"melody.{name}"] - 1
+    with pytest.raises(TasteError, match="numbers that cannot be"):
+        p.change_taste(0, pack(arrays, meta))
+
+
+def test_takes_of_before_named_no_agent():
+    record = Record(0, 0, Kind.TASTE, bytes([CHANGED]) + (2).to_bytes(4, "little") + (3).to_bytes(4, "little"))
+    assert fields(record) == (CHANGED, 2, 3, None)
+
+
+def test_a_key_struck_before_it_begins_is_answered():
+    """The instrument begins a little ahead of now."""
+    p = Performance(Settings(role="harmonize", seed=3), start_ns=10 * S)
+    p.receive(10 * S - 50 * MS, b"\x90\x43\x50")
+    assert sum(m[0] & 0xF0 == 0x90 for _, m in p.advance(10 * S)) > 1
 
 
 def test_a_switch_in_flight_leaves_the_old_job_aside():
