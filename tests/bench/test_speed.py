@@ -13,5 +13,5 @@ def test_it_reports_what_it_documents(monkeypatch):
         "dqn": False, "a2c": False, "ppo": False, "sb3_dqn": True, "sb3_a2c": True, "sb3_ppo": True,
     }  # fmt: skip
     table = speed.rows(report)
-    assert len(table) == 1 + 4 + 3 + 1 + 3
+    assert len(table) == 1 + 4 + 3 + 1 + 5
     assert table[1][2] == "not installed"
