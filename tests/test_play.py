@@ -1,6 +1,7 @@
 """A first run without any hardware, as a newcomer starts it: it plays by itself and writes what was played."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from livecomposer import Performance, Settings
-from livecomposer.agents.model import unpack
+from livecomposer.agents.model import pack, unpack
 from livecomposer.bench.kill import Typed
 from livecomposer.desk.files import save_taste, taste_files, taste_path
 from livecomposer.midi.files import read_performance
@@ -157,13 +158,40 @@ def test_the_agent_changes_while_it_plays_and_the_taste_comes_back_with_its_own(
         time.sleep(4.0)  # what was planned before is not its own
         play.press(b"\x1b[A")
         time.sleep(1.0)
+        os.kill(play.instruments[-1], signal.SIGKILL)  # the next one goes on with the same agent
+        play.wait(lambda: len(play.instruments) == 2, 60.0, "Ready again")
+        time.sleep(3.0)
+        play.press(b"\x1b[A")
+        time.sleep(1.0)
         says(b"v", 'Taste: "mine" (1 rating).')
         play.desk.terminate()
         assert play.desk.wait(20) == 0
     found = {path.stem: unpack(path.read_bytes()) for path in (tmp_path / "tastes").glob("*.npz")}
     assert {name: meta["agent"] for name, (_, meta) in found.items()} == {"mine": "dyna-q", "mine-2": "q"}
     assert any(array.any() for array in found["mine-2"][0].values())
-    assert not any("lost" in line or "Warning" in line for line in play.lines), play.lines
+    assert not any("Warning" in line for line in play.lines), play.lines
+    assert sum("liked" in line for line in play.lines) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminal there")
+def test_a_taste_that_cannot_be_used_gives_way_to_the_one_beside_it(tmp_path: Path) -> None:
+    """The instrument finds out when it starts; it is offered the next one while it is still getting ready."""
+    p = Performance(Settings(role="solo", seed=1))
+    p.rate(5_000_000_000, 0.5)
+    arrays, meta = unpack(p.snapshot())
+    save_taste(taste_path(tmp_path, "mine"), pack(arrays, {**meta, "layout": 1}))
+    save_taste(taste_path(tmp_path, "mine-2"), p.snapshot())
+    before = taste_path(tmp_path, "mine").read_bytes()
+    with Typed(tmp_path, "mine", 5) as play:
+        play.wait(lambda: any('Taste: "mine-2" (1 rating).' in line for line in play.lines), 90.0, "mine-2")
+        time.sleep(2.0)
+        play.press(b"\x1b[A")
+        play.wait(lambda: any("liked" in line for line in play.lines), 20.0, "liked")
+        time.sleep(0.5)
+        play.desk.terminate()
+        assert play.desk.wait(20) == 0
+    assert ratings(tmp_path)["mine-2"] == [0.5, 1.0]
+    assert taste_path(tmp_path, "mine").read_bytes() == before
 
 
 def ratings(home: Path) -> dict[str, list[float]]:

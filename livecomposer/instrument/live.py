@@ -153,17 +153,7 @@ class Live:
                 self._open("in", inputs)
         self.fifo = real_time_priority()
         sys.setswitchinterval(SWITCH_S)
-        snapshot, refusal = wiring.snapshot, ""
-        scratch = Performance(wiring.settings).standby
-        if snapshot is not None:
-            try:
-                scratch.ready(snapshot, agent=wiring.settings.agent)
-            except TasteError as error:  # desk then looks for another; meanwhile it begins anew
-                snapshot, refusal = None, _refusal(error)
-        if snapshot is None and wiring.model is not None:
-            scratch.ready(wiring.model, agent=wiring.settings.agent, where="this model")
-            snapshot = wiring.model
-        del scratch
+        snapshot, refusal = self._learnt()
         gc.collect()
         self.performance = Performance(
             wiring.settings, self.sink, profile=wiring.profile, ring=self.ring, clock=time.perf_counter_ns,
@@ -176,6 +166,22 @@ class Live:
         if refusal:
             self._status(refusal)
         self._status("ready " + json.dumps({"fifo": self.fifo, "pid": os.getpid()}))
+
+    def _learnt(self) -> tuple[bytes | None, str]:
+        """What to begin with, checked; and the status that tells desk that what it gave cannot be used: it then looks
+        for another, and meanwhile this one begins with the model, or anew. Raises TasteError for a bad model."""
+        from livecomposer.instrument.performance import Performance
+
+        snapshot, model, settings, refusal = self.wiring.snapshot, self.wiring.model, self.wiring.settings, ""
+        if snapshot is not None:
+            try:
+                Performance(settings).standby.ready(snapshot, agent=settings.agent)
+            except TasteError as error:
+                snapshot, refusal = None, _refusal(error)
+        if snapshot is None and model is not None:
+            Performance(settings).standby.ready(model, agent=settings.agent, where="this model")
+            snapshot = model
+        return snapshot, refusal
 
     # ---- other threads: stamp, queue, return -------------------------------------------------------------------
 
