@@ -133,6 +133,7 @@ class Listener:
 
     spec = SPEC
     n_features = 1
+    capacity = 1 << 12
 
     def __init__(self):
         self.observed = []
