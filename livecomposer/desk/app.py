@@ -422,8 +422,7 @@ class Desk:
         self.studio.say(
             inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
             profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name,
-            agent=self.shelf.taste.agent, agents=AGENTS,
-            sound_ms=round(sound, 1),
+            agent=self.shelf.taste.agent, agents=AGENTS, sound_ms=round(sound, 1),
             sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
             lost=sorted(self._lost), in_force=self.screen.in_force,
         )  # fmt: skip
