@@ -3,7 +3,8 @@
 ``agents.dqn``, ``policy_gradient`` and ``actor_critic`` are made of these kernels. ``network_decide`` is called by the
 loop and holds the GIL; the others run in the learner thread without it, on blocks of rows (``forward`` is for the one
 row of a decision). A network is (n_in, width × depth, n_out) with rectified hidden units (Nair & Hinton 2010), its
-parameters one flat row: of each layer the weights [n_in, n_out], then the biases. Every learner kernel exists in float32, in use, and in float64, in which tests check gradients.
+parameters one flat row: of each layer the weights [n_in, n_out], then the biases. Every learner kernel exists in
+float32, in use, and in float64, in which tests check gradients.
 """
 
 from itertools import pairwise
