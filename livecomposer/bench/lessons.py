@@ -233,7 +233,7 @@ def oracle(taste: Taste, seed: int, ratings: int, rests: bool = False) -> bytes:
             reached = []
             for head, steps in enumerate(p.learning.steps):
                 first, last = np.searchsorted(steps.t_ns[: steps.n], (since, at + 1))
-                reached += [(head, 1.0, rows[rows >= 0]) for rows in steps.rows[first:last]]
+                reached += [(head, 1.0, rows) for rows in steps.rows[first:last]]
             if reached:
                 value = min(max(taste.liking(ear.notes, judged) / FULL, -1.0), 1.0)
                 learnt.rate(at, value, learnt.features_of(reached))

@@ -26,6 +26,7 @@ PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases mu
 PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
 OLD_S = 60.0
+CHANGED = "Your taste seems to have changed: what was learnt before counts little now; undo if it has not."
 TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
 
 
@@ -262,7 +263,9 @@ class Learning:
         elif reached:
             felt = self.taste.features_of(self._felt(reached))
             silent = self._silence(reached, self.taste.one_sided(self.taste.n))
-            self.taste.rate(first_ns, strong, felt, self.taste.features_of(self._felt(silent)) if silent else None)
+            unsaid = self.taste.features_of(self._felt(silent)) if silent else None
+            if self.taste.rate(first_ns, strong, felt, unsaid):
+                self._recorder.status(turn_ns, CHANGED)
         learnt = self.taste is not None and bool(reached)
         self._given.append(Given(number, t_pressed, (source, control), rewards, learnt, pressed_ns))
         phrase = judged.number if judged is not None else MOMENT
@@ -335,7 +338,8 @@ class Learning:
             rewards = self.credit.give(a, worth[0]) + self.credit.give(b, worth[1])
         else:
             x_a, x_b = (self.taste.features_of(self._felt(steps)) for steps in (a, b))
-            self.taste.prefer(turn_ns, answer, x_a, x_b)
+            if self.taste.prefer(turn_ns, answer, x_a, x_b):
+                self._recorder.status(turn_ns, CHANGED)
         self._given.append(Given(self.ratings, turn_ns, None, rewards, self.taste is not None, self._pressed_ns))
         self._recorder.answer(turn_ns, self.ratings, answer, first, second)
         self.ratings += 1
@@ -375,9 +379,7 @@ class Learning:
     def _felt(self, reached: list[tuple[int, int, float]]) -> list[tuple[int, float, np.ndarray]]:
         """The same with the features of each step."""
         return [
-            (head, weight, rows[rows >= 0])
-            for head, number, weight in reached
-            for rows in (self.steps[head].rows[number - self.steps[head].first],)
+            (head, weight, self.steps[head].rows[number - self.steps[head].first]) for head, number, weight in reached
         ]
 
     def mature(self, t_ns: int) -> None:

@@ -5,13 +5,14 @@ y = b + θ·x + ε, x the features of what it reached, ε ~ N(0, σ²). Most fea
 mean much, so each θ has a Student-t prior, fitted by expectation-maximisation over its scale mixture (Tipping 2001,
 with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratings without a taste in them leave θ at
 nothing; and what has been learnt is played for as far as it has foretold the ratings (the weight of one predictor
-beside a constant: Breiman 1996; each told before it was known: Dawid 1984). An answer to a pair of phrases is one more
-observation, of a difference (``Taste.prefer``). What is tried is drawn from the posterior (Thompson 1933), with the
-tails that the prior has: a few features are tried boldly, the others hardly at all, else what is rare would never be
-heard often enough to be judged.
+beside a constant: Breiman 1996; each told before it was known: Dawid 1984). When ratings come that it foretells worse
+than nothing would, the player has come to like something else (a CUSUM chart: Page 1954), and little of it is kept. An
+answer to a pair of phrases is one more observation, of a difference (``Taste.prefer``). What is tried is drawn from the
+posterior (Thompson 1933), with the tails that the prior has: a few features are tried boldly, the others hardly at all,
+else what is rare would never be heard often enough to be judged.
 """
 
-from math import erfc, exp, pi, sqrt
+from math import erfc, exp, log, pi, sqrt
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -31,8 +32,11 @@ FREE = 1.0  # variance of the intercept b
 SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any rating: about 0.25
 FADES = 0.98  # of earlier surprises, per rating
 ROUNDS = 1  # of expectation-maximisation after each rating
+DOUBT, AT_MOST = 3.0, 1.0  # nats by which ratings must speak for what is known, then against it; and of each of them
+BLANK = 0.4  # variance of ratings before any; it weighs as one
+REMAINS = 0.1  # of what was known before the change
 FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, and where it is cut off
-BOLD_FOR = 15  # ratings: then exploring becomes less
+BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
 TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
 REMEMBERS = 0.95  # of earlier predictions, per rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
@@ -43,7 +47,7 @@ ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
 N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
-N_SCALARS = 6
+N_SCALARS = 10
 
 
 class Effect(NamedTuple):
@@ -99,8 +103,9 @@ class Taste:
         self._y = np.zeros(ROOM)
         self._t = np.zeros(ROOM, dtype=np.int64)
         self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
-        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, and what
-        # `_foretell` sums
+        self._remains = np.ones(ROOM, dtype=np.float32)  # of what was known before it: 1 unless the taste changed
+        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what
+        # `_foretell` sums, what `_weigh` does, and how many there have been of one taste
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
         self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
@@ -133,40 +138,43 @@ class Taste:
 
     def one_sided(self, n: int) -> bool:
         """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
-        values = self._y[:n][~self.compared[:n]]
-        likes, dislikes = int((values > 0.0).sum()), int((values < 0.0).sum())
+        values = self._y[:n] * (self._x[:n, N_X - 1] != 0.0)  # answers to pairs are 0
+        likes, dislikes = int(np.count_nonzero(values > 0.0)), int(np.count_nonzero(values < 0.0))
         return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
 
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
-        """What a rating is about, float32[N_X]: (head, weight, active features) of the steps it reached, weighed within
-        each head, against what is usual there, in standard deviations."""
-        total = [0.0, 0.0, 0.0]
-        for head, weight, rows in reached:
-            if rows.size:
-                total[head] += weight
-        shares = [weight / (total[head] or 1.0) for head, weight, _ in reached]
-        each = np.repeat(shares, [rows.size for _, _, rows in reached])
-        found: np.ndarray = np.bincount(np.concatenate([_NONE, *(rows for _, _, rows in reached)]), each, N_FEATURES)
-        for head, weight in enumerate(total):
-            if weight > 0.0:
-                of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
-                found[of] -= self.seen[of]
+        """What a rating is about, float32[N_X]: (head, weight, active features; -1 is none) of the steps it reached,
+        weighed within each head, against what is usual there, in standard deviations."""
+        heads = np.array([head for head, _, _ in reached])
+        weights = np.array([weight for _, weight, _ in reached])
+        step = np.repeat(np.arange(heads.size), [rows.size for _, _, rows in reached])
+        features = np.concatenate([rows for _, _, rows in reached])
+        active = features >= 0
+        step, features = step[active], features[active]
+        weights[np.bincount(step, minlength=heads.size) == 0] = 0.0  # what has no features is no part of it
+        total = np.bincount(heads, weights, len(N_OF))
+        found: np.ndarray = np.bincount(features, (weights / np.where(total, total, 1.0)[heads])[step], N_FEATURES)
+        for head in np.flatnonzero(total):
+            of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
+            found[of] -= self.seen[of]
         return np.append(self._basis @ found, 1.0).astype(np.float32)
 
-    def rate(self, t_ns: int, value: float, x: np.ndarray, silent: np.ndarray | None = None) -> None:
+    def rate(self, t_ns: int, value: float, x: np.ndarray, silent: np.ndarray | None = None) -> bool:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
-        was but for what has been learnt; a dislike draws anew."""
+        was but for what has been learnt; a dislike draws anew. Returns whether it shows that the taste has changed."""
         i = self._next(t_ns, x, value, 1.0)
+        _surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
+        changed = self._doubted(i)
         if silent is not None and self.one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         if self._silent[i].any():
             _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
         _foretell(self._sums[2], self._x[i], value, self._mu)
-        _surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
         self._absorb(self._sums, i)
         if value < 0.0:
             self._z[:] = self._another()
         self._fit(ROUNDS)
+        return changed
 
     def undo(self) -> bool:
         """Take the last rating back, as if it had never been; False if none is remembered (`UNDO` in a row are)."""
@@ -176,6 +184,7 @@ class Taste:
         before = self._before[self.n % UNDO].copy()
         for column in (self._x, self._silent, self._y, self._t, self._weight):
             column[self.n] = 0
+        self._remains[self.n] = 1.0
         self._before[self.n % UNDO] = 0.0
         self._spread[:], surprise, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
         self._rebuild()
@@ -183,7 +192,7 @@ class Taste:
         self._settle()
         return True
 
-    def prefer(self, t_ns: int, answer: str, x_a: np.ndarray, x_b: np.ndarray) -> None:
+    def prefer(self, t_ns: int, answer: str, x_a: np.ndarray, x_b: np.ndarray) -> bool:
         """Learn from a comparison of two phrases that are about ``x_a`` and ``x_b``: "a", "b" or "neither".
 
         P(a) = Φ(θ·(x_a − x_b) / ν), ν = `UNSURE`: Thurstone's (1927) form of the model of Bradley & Terry (1952), in
@@ -191,24 +200,29 @@ class Taste:
         σ²/k² that leaves it, by itself and as known so far, with the mean and variance that the answer does (moment
         matching: Minka 2001, "Expectation propagation", section 3.2). An answer that was foreseen so says little, one
         that was not says much. "neither" is y = 0 with the variance `ALIKE`²: that both were poor cannot be told from
-        that both were alike. The draw stays as it was but for what has been learnt.
+        that both were alike. The draw stays as it was but for what has been learnt. Returns what ``rate`` does.
         """
         x = x_a - x_b
         mean, variance = _foreseen(x, self._mu, self._work)
         sigma = float(np.sqrt(self._spread[N_X]))
         if answer == "neither":
-            y, k = 0.0, sigma / ALIKE
+            y, k, told = 0.0, sigma / ALIKE, 0.0
         else:
             sign = 1.0 if answer == "a" else -1.0
             total = UNSURE * UNSURE + variance
             z = sign * mean / sqrt(total)
-            slope = sqrt(2.0 / pi) * exp(-z * z / 2.0) / max(erfc(-z / sqrt(2.0)), 1e-300)  # φ(z)/Φ(z)
+            twice = max(erfc(-z / sqrt(2.0)), 1e-300)  # 2 Φ(z): how much likelier it was than by chance
+            slope = sqrt(2.0 / pi) * exp(-z * z / 2.0) / twice  # φ(z)/Φ(z)
+            told = log(twice)
             curve = max(slope * (slope + z), 1e-12)
             y, k = sign * sqrt(total) * (z + slope / curve), sigma * sqrt(curve / (total - variance * curve))
         i = self._next(t_ns, x, y, k)
+        _weigh(self._sums[2], told)
+        changed = self._doubted(i)
         _foretell(self._sums[2], self._x[i], y, self._mu)
         self._absorb(self._sums, i)
         self._fit(ROUNDS)
+        return changed
 
     def draw(self) -> np.ndarray:
         """What is tried now, to come back to with ``hold``."""
@@ -237,14 +251,16 @@ class Taste:
         """
         root = np.triu(self._work)  # A = UᵀU
         found = []
-        shares = self._x[: self.n, :N_BASIS] * self._spread_of
-        about_all = self._x[: self.n].astype(np.float64)
-        compared = self.compared
+        changes = np.flatnonzero(self._remains[: self.n] < 1.0)
+        now = slice(int(changes[-1]) if changes.size else 0, self.n)  # ratings of another taste say nothing of this one
+        shares = self._x[now, :N_BASIS] * self._spread_of
+        about_all = self._x[now].astype(np.float64)
+        compared = self.compared[now]
         if not compared.all():
             about_all[~compared] -= about_all[~compared].mean(axis=0)
         for k, (name, words) in enumerate(_SAID):
             part = about_all[:, :N_FEATURES] @ self._parts[k]
-            c = about_all.T @ part / (part @ part + 0.01 * max(self.n, 1))
+            c = about_all.T @ part / (part @ part + 0.01 * max(len(about_all), 1))
             if part @ part < 1e-6:  # never rated: by itself
                 c = np.append(self._basis @ self._parts[k], 0.0)
             half = np.linalg.solve(root.T, c)
@@ -259,8 +275,8 @@ class Taste:
         """Everything that a file must keep, as named arrays (live, not copies)."""
         return {
             "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "weight": self._weight,
-            "before": self._before, "spread": self._spread, "n": self._n, "gram": self._base[0],
-            "product": self._base[1], "surprise": self._sums[2], "z": self._z,
+            "remains": self._remains, "before": self._before, "spread": self._spread, "n": self._n,
+            "gram": self._base[0], "product": self._base[1], "surprise": self._sums[2], "z": self._z,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
@@ -296,6 +312,7 @@ class Taste:
         i = self.n
         self._x[i], self._y[i], self._t[i], self._weight[i] = x, y, t_ns, weight
         self._silent[i] = 0.0
+        self._remains[i] = 1.0
         self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
         self._n[0] = i + 1
         return i
@@ -308,7 +325,8 @@ class Taste:
 
     def _fit(self, rounds: int) -> None:
         """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
-        daring = self.daring / np.hypot(1.0, self.n / BOLD_FOR) if self.n or self._always else 0.0
+        of_one = float(self._sums[2][9])
+        daring = self.daring / np.hypot(1.0, of_one / BOLD_FOR) if self.n or self._always else 0.0
         _posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
         known = self.trust * self._mu
         np.matmul(known[:N_BASIS], self._centred, out=self.mean)
@@ -320,7 +338,22 @@ class Taste:
         for i in range(self.n):
             self._absorb(self._sums, i)
 
+    def _doubted(self, i: int) -> bool:
+        """Whether what is known has come to foretell so badly, having foretold well, that observation ``i`` is of
+        another taste: then `REMAINS` of what was known is kept, and exploring begins anew."""
+        scalars = self._sums[2]
+        changed = bool(min(scalars[7], scalars[8]) > DOUBT)
+        if changed:
+            self._remains[i] = REMAINS
+            scalars[:4] *= REMAINS
+            scalars[7:] = 0.0
+        scalars[9] += 1.0
+        return changed
+
     def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
+        if self._remains[i] < 1.0:
+            sums[0][:] *= self._remains[i]
+            sums[1][:] *= self._remains[i]
         if self._silent[i].any():
             _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
         weight = self._weight[i]
@@ -333,6 +366,7 @@ class Taste:
             self._absorb(self._base, i)
         for column in (self._x, self._silent, self._y, self._t, self._weight):
             column[: ROOM - half] = column[half:].copy()
+        self._remains[: ROOM - half] = self._remains[half:].copy()
         self._n[0] = ROOM - half
 
 
@@ -349,12 +383,13 @@ def check(state: dict[str, np.ndarray]) -> None:
     spread, gram = state["spread"], state["gram"]
     before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
     before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
-    positive = (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"][[0, 1, 3, 5]] >= 0.0).all()
+    positive = (
+        (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"][[0, 1, 3, 5, 6, 7, 8, 9]] >= 0.0).all()
+    )
     if not positive or not np.allclose(gram, gram.T) or (gram.diagonal() < 0.0).any():
         raise TasteError(_ODD)
 
 
-_NONE = np.zeros(0, dtype=np.int64)
 _ODD = "numbers that cannot be"
 _SAID = [*zip(NAMES, WORDS, strict=True), *((name, words) for name, (_, words, _) in TRENDS.items())]
 
@@ -430,7 +465,17 @@ def _foreseen(x, mean, work):
     return m, h
 
 
-# e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1)
+# E = Σ told, each within ± `AT_MOST`; its highest value yet B and how far it lies below, D:
+# D ← D − told (at most just beyond `DOUBT`); where that is negative, B ← B − D, D ← 0
+@njit("void(float64[::1], float64)", cache=True)
+def _weigh(scalars, told):
+    doubt = scalars[7] - min(max(told, -AT_MOST), AT_MOST)
+    scalars[7] = min(max(doubt, 0.0), DOUBT + AT_MOST)
+    scalars[8] += max(-doubt, 0.0)
+
+
+# e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1);
+# and weigh log N(e; 0, σ² + h) − log N(y; ȳ, v), ȳ as in `_foretell`, v = (`BLANK` + Q − ȳT)/(1 + W)
 @njit("void(float64[::1], float32[::1], float64, float64[::1], float64[::1], float64[:,::1], float64)", cache=True)
 def _surprise(scalars, x, y, spread, mean, work, fades):
     d = x.shape[0]
@@ -447,6 +492,11 @@ def _surprise(scalars, x, y, spread, mean, work, fades):
             rest[c] -= work[i, c] * rest[i]
     scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[d])
     scalars[1] = fades * scalars[1] + 1.0
+    usual = scalars[4] / scalars[5] if scalars[5] > 0.0 else 0.0
+    blind = (BLANK + max(scalars[6] - usual * scalars[4], 0.0)) / (1.0 + scalars[5])
+    foreseen = spread[d] + h
+    apart = y - usual
+    _weigh(scalars, 0.5 * (apart * apart / blind - error * error / foreseen - np.log(foreseen / blind)))
 
 
 # M: v_i ← (ντ² + m_i² + s_i)/(ν + 1), m and s as they were
@@ -511,7 +561,7 @@ def _posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, 
 
 
 # before each rating (and each silence that counts, y = 0): r its intercept, ŷ = m·x, ȳ = rT/W the usual one;
-# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r²
+# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r², Q ← kQ + y²
 @njit("void(float64[::1], float32[::1], float64, float64[::1])", cache=True)
 def _foretell(scalars, x, y, mean):
     d = x.shape[0]
@@ -525,3 +575,4 @@ def _foretell(scalars, x, y, mean):
         scalars[3] = REMEMBERS * scalars[3] + told * told
     scalars[4] = REMEMBERS * scalars[4] + r * y
     scalars[5] = REMEMBERS * scalars[5] + r * r
+    scalars[6] = REMEMBERS * scalars[6] + y * y

@@ -14,6 +14,7 @@ from livecomposer.instrument.records import COMMANDS, SAME_PRESS, SOURCES, blob_
 from livecomposer.instrument.replay import replay
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, create
 from livecomposer.midi.profiles import Control, Profile
+from livecomposer.ratings import taste
 from livecomposer.settings import ROLES
 from tests.instrument.rig import EIGHTH, MS, QUARTER, THIRD, credited, feed, keys, performance
 
@@ -238,6 +239,16 @@ def test_older_than_a_minute_is_ignored_and_said_once(ring):
     assert said == [
         "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
     ]
+
+
+def test_the_player_is_told_that_the_taste_seems_to_have_changed(ring, monkeypatch):
+    p = Performance(Settings(role="solo", tempo=120.0, seed=7), ring=RingWriter(ring.buf, 1 << 14))
+    p.advance(20_000 * MS)
+    monkeypatch.setattr(taste, "DOUBT", -1.0)  # every rating shows it
+    p.rate(20_000 * MS, 1.0, source="page")
+    records = RingReader(ring.buf).read(1 << 14)
+    said = [blob_at(records, i).decode() for i, record in enumerate(records) if record.kind == Kind.STATUS]
+    assert said == ["Your taste seems to have changed: what was learnt before counts little now; undo if it has not."]
 
 
 def test_while_held_nothing_is_heard_nor_remembered():

@@ -22,6 +22,7 @@ from livecomposer.ratings.taste import (
     KEEPS,
     N_BASIS,
     N_X,
+    REMAINS,
     ROOM,
     SILENT,
     TAU,
@@ -245,6 +246,76 @@ def test_silence_speaks_only_for_players_who_press_one_way():
     root = np.float32(np.sqrt(SILENT))
     np.testing.assert_array_equal(likes.state()["silent"][2], x[3] * root)
     assert not both.state()["silent"][2].any()
+
+
+def of_another_mind(n):
+    """Taught 60 ratings, then more by a listener who dislikes what was liked; and what each of these returned."""
+    (x, y), t, changed = drawn(60 + n), taught(60)[0], []
+    for i in range(60, 60 + n):
+        changed.append(t.rate(i, float(-y[i]), x[i]))
+    return t, x, y, changed
+
+
+def test_another_taste_is_noticed_once_and_soon_played_for(monkeypatch):
+    t, _, _, changed = of_another_mind(100)
+    assert changed == [False] * 6 + [True] + [False] * 93
+    monkeypatch.setattr(taste, "DOUBT", 1e9)
+    stubborn, _, _, never = of_another_mind(100)
+    assert not any(never) and (np.abs(stubborn._mu[[3, 20]]) < 0.1).all()
+    assert t._mu[3] < -0.2 and t._mu[20] > 0.2
+    assert t._sums[2][9] == 94.0
+    assert t.state()["remains"][:68].tolist() == [1.0] * 66 + [pytest.approx(REMAINS), 1.0]
+
+
+def test_the_same_taste_is_not_taken_for_another():
+    """Nor one in twenty presses that slips, nor ratings that mean nothing."""
+    t, (x, y) = Taste(SEEN, 1), drawn(400)
+    assert not any(t.rate(i, float(-y[i] if i % 20 == 19 else y[i]), x[i]) for i in range(400))
+    values = np.random.default_rng(5).choice([-1.0, 1.0], 400)
+    t = Taste(SEEN, 1)
+    assert not any(t.rate(i, float(values[i]), x[i]) for i in range(400))
+
+
+def test_a_change_of_taste_is_taken_back_with_the_rating_that_showed_it():
+    t, _, _, _ = of_another_mind(3)
+    x, y = drawn(70)
+    history = [state_of(t)]
+    for i in range(63, 70):
+        t.rate(i, float(-y[i]), x[i])
+        history.append(state_of(t))
+    assert t.state()["remains"][66] < 1.0
+    while len(history) > 1:
+        history.pop()
+        assert t.undo() and state_of(t) == history[-1]
+    assert (t.state()["remains"] == 1.0).all()
+
+
+def test_a_change_of_taste_is_kept_in_files_and_when_it_is_folded():
+    t, x, y, _ = of_another_mind(10)
+    other = Taste(SEEN, 2)
+    other.load({name: array.copy() for name, array in t.state().items()})
+    np.testing.assert_array_equal(other.mean, t.mean)
+    for i in range(70, ROOM + 1):
+        t.rate(i, 0.1, x[i % 70])
+    assert t.n == ROOM // 2 + 1 and (t.state()["remains"] == 1.0).all()
+    now = [array.copy() for array in t._sums[:2]]
+    t._rebuild()
+    for was, again in zip(now, t._sums, strict=False):
+        np.testing.assert_allclose(again, was, rtol=1e-6, atol=1e-9)
+
+
+def test_answers_show_another_taste_too():
+    x, y = drawn(200)
+    t, changed = Taste(SEEN, 1), []
+    for i in range(0, 200, 2):
+        liked = (y[i] > y[i + 1]) == (i < 160)
+        changed.append(t.prefer(i, "a" if liked else "b", x[i], x[i + 1]))
+    assert sum(changed) == 1 and 80 < changed.index(True) < 95
+
+
+def test_what_was_rated_before_the_change_says_nothing_of_the_taste_now():
+    t, _, _, _ = of_another_mind(25)
+    assert max(effect.n for effect in t.effects()) <= 19
 
 
 def test_answers_say_nothing_of_which_way_a_player_presses():
