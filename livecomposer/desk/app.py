@@ -75,7 +75,10 @@ class Desk:
         self.model = read_model(settings.model) if settings.model else None
         self.instrument = Instrument()
         self.trial = Trial(settings.agent)
-        self.shelf = Shelf(home, settings.taste, settings.agent, self.screen.say, self.instrument.tell, self._tried)
+        self._show: Callable[[str], None] = lambda text: None  # until there is a page
+        self.shelf = Shelf(
+            home, settings.taste, settings.agent, self._say_everywhere, self.instrument.tell, self._tried
+        )
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
@@ -84,6 +87,7 @@ class Desk:
             "run": secrets.token_hex(8), "folder": str(home), "port": settings.page_port,
             "token": secrets.token_urlsafe(24) if settings.page else "",
         })  # fmt: skip
+        self._show = self.studio.show
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
         for path in (settings.export, settings.render):
@@ -267,13 +271,19 @@ class Desk:
         now = self.shelf.taste.agent
         agent = str(value) if value is not None else AGENTS[(AGENTS.index(now) + 1) % len(AGENTS)]
         self.shelf.choose_agent(agent)
+        self._tell_page()
 
     def _tried(self, agent: str) -> bool:
         """Whether an agent's kernels are there; if not, they are made, and the shelf is told."""
         known = self.trial.known(self.plan.settings.with_(agent=agent, model=""))
         if not known:
-            self.screen.say(f"… preparing agent {agent}")
+            self._say_everywhere(f"… preparing agent {agent}")
         return known
+
+    def _say_everywhere(self, text: str) -> None:
+        """A line that stays, and that the page shows too."""
+        self.screen.say(text)
+        self._show(text)
 
     def _count(self) -> None:
         self.state.pairs = self.kept.pairs
@@ -288,6 +298,7 @@ class Desk:
         if what == CHANGED:
             self.shelf.changed(number, self.shared)
             self.studio.snapshot(self.shelf.learnt)
+            self._tell_page()
 
     def _collect(self, record: Any) -> None:
         """A status text may span several records."""
@@ -422,7 +433,7 @@ class Desk:
         self.studio.say(
             inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
             profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name,
-            agent=self.shelf.taste.agent, agents=AGENTS, sound_ms=round(sound, 1),
+            agent=self.shelf.taste.agent, agents=AGENTS, preparing=self.shelf.preparing, sound_ms=round(sound, 1),
             sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
             lost=sorted(self._lost), in_force=self.screen.in_force,
         )  # fmt: skip

@@ -270,6 +270,10 @@ class Studio:
             self._snapshots = [*self._snapshots[1 - SNAPSHOTS :], data]
             self._tell("snapshot", data)
 
+    def show(self, text: str) -> None:
+        """Show a line on the page, if anybody looks at it just now."""
+        self._tell("said", text)
+
     def say(self, **facts: Any) -> None:
         """What the page shows of desk's; what it knows already is not said again."""
         new = {name: value for name, value in facts.items() if self._facts.get(name) != value}

@@ -108,6 +108,12 @@ class Shelf:
         """Whether the instrument has been offered another taste and has not answered."""
         return self._offer is not None
 
+    @property
+    def preparing(self) -> str:
+        """The agent that is to take over, "" if it is the one that plays."""
+        offered = self._offer.taste.agent if self._offer is not None else ""
+        return offered if offered != self.taste.agent else ""
+
     # ---- changing ------------------------------------------------------------------------------------------------
 
     def choose(self, value: float | str | None) -> None:

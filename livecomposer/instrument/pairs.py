@@ -13,7 +13,7 @@ from livecomposer.instrument.clock import Transport
 from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.part import Part
 from livecomposer.instrument.plan import Kept
-from livecomposer.instrument.records import Recorder
+from livecomposer.instrument.records import PAIR_LINES, Recorder
 from livecomposer.instrument.roles import PHRASE_BARS, PLAY, STOPPED, Turns
 from livecomposer.music.metre import Metre
 
@@ -21,11 +21,6 @@ BARS = 2  # of a phrase in solo; its last beat is silent
 WAIT_BEATS = 8  # so long it is silent for an answer
 LATER_NS = 60_000_000_000  # so long after the question an answer still counts
 NONE, FIRST, SECOND, ASKED, LATER = range(5)
-SAID = {
-    "a": "Pair: the first it is.",
-    "b": "Pair: the second it is.",
-    "neither": "Pair: neither of them.",
-}
 
 
 class Phrase(NamedTuple):
@@ -83,13 +78,13 @@ class Pairs:
     def ask(self, turn: int, muted: bool) -> None:
         """Play a pair; while there is one, leave it."""
         if self.on:
-            self._say(turn, "The pair is left.")
             self.leave(turn)
             return
         why = self._refusal(muted)
         if why:
             self._say(turn, why)
             return
+        self._say(turn, PAIR_LINES["coming"])
         part, line, turns = self._part, self._line, self._turns
         beat = part.next_beat(turn)
         line.cut(beat)
@@ -120,12 +115,16 @@ class Pairs:
 
     def leave(self, turn: int) -> None:
         """The pair ends without an answer, and the music goes on as if there had been none."""
+        if self.state != NONE:
+            self._say(turn, PAIR_LINES["left"])
         if self.on:
             self._go_on(turn, self._before, None)
         self.state = NONE
 
     def drop(self, turn: int) -> None:
         """The player plays, or everything ends: the pair is over, whatever comes now."""
+        if self.state != NONE:
+            self._say(turn, PAIR_LINES["left"])
         if self.on:
             self._learning.keep_draw(None)
             if self._turns.role == "answer" and self._turns.phase == PLAY:
@@ -139,9 +138,9 @@ class Pairs:
         """A beat is about to come, and the part has planned and scheduled it."""
         if not self.on:
             return
-        for (start, _), words in zip(self.spans, ("first", "second"), strict=True):
+        for (start, _), which in zip(self.spans, ("first", "second"), strict=True):
             if tick == start:
-                self._say(due, f"Pair: the {words} …")
+                self._say(due, PAIR_LINES[which])
         line = self._line
         end = self.spans[min(self.state, SECOND) - FIRST][1]
         if self.state < ASKED and line.over(end):
@@ -155,7 +154,7 @@ class Pairs:
                 if self._early:
                     self._take(due, self._early)
                 else:
-                    self._say(due, "Which? 1, 2, or 0 for neither.")
+                    self._say(due, PAIR_LINES["which"])
         elif self.state == ASKED and tick >= end + WAIT_BEATS * self._beat:
             self._go_on(due, self._before, None)
             self.state = LATER
@@ -173,7 +172,7 @@ class Pairs:
 
     def _take(self, turn: int, answer: str) -> None:
         first, second = self._phrases
-        self._say(turn, SAID[answer])
+        self._say(turn, PAIR_LINES[answer])
         self._learning.prefer(turn, answer, first.number, second.number)
         chosen = {"a": first, "b": second}.get(answer)
         if self.on:

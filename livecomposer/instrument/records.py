@@ -39,6 +39,12 @@ COMMANDS = (
     "about_notes", "about_chords", "taste", "restore", "agent",
 )  # fmt: skip
 ANSWERS = {"ab_a": "a", "ab_b": "b", "ab_none": "neither"}  # to a pair: the command, and what it says
+# where a pair stands, and the line that says so
+PAIR_LINES = {
+    "coming": "Pair: two phrases, from the next bar line on.", "first": "Pair: the first …",
+    "second": "Pair: the second …", "which": "Which? 1, 2, or 0 for neither.", "a": "Pair: the first it is.",
+    "b": "Pair: the second it is.", "neither": "Pair: neither of them.", "left": "The pair is left.",
+}  # fmt: skip
 FORGET_S = 30.0  # the command forget takes back what was pressed in so many seconds
 CHANGED, RESTORED, BROUGHT_BACK = range(3)  # to another taste; to the start; to what was there before that
 BY_PLAYER, BY_AGENT, BY_CLICK, BY_RELEASE = range(4)

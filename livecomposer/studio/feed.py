@@ -6,7 +6,8 @@ The page's thread owns it. An event is a list, its name first, then its time in 
 [] (something came in) · ``beat`` [tick, tempo, tonic, key, phase, role, flags, beat, beats in a bar, ticks a beat] ·
 ``chord`` [label] · ``plan`` [[tick, ticks, note, [added ...]] ...] · ``likely`` [tick, [[note, p] ...]] · ``rated``
 [number, value, source, phrase] · ``credit`` [number, event, head, weight] · ``answer`` [number, answer] · ``stands``
-[ratings and answers that stand] · ``ledger`` [notes in, notes out, p50, p99, max, misses] · ``about`` [names] ·
+[ratings and answers that stand] · ``said`` [what the instrument tells the player] · ``pair`` [where it stands, one of
+``records.PAIR_LINES``] · ``ledger`` [notes in, notes out, p50, p99, max, misses] · ``about`` [names] ·
 ``taste`` [what] · ``controls`` [rows] · ``did`` [command, value] · ``loss`` [count] · ``end`` []
 
 ``event`` joins the notes, decisions and credit of what the heads chose together.
@@ -17,7 +18,15 @@ import time
 from collections import OrderedDict, deque
 from typing import Any
 
-from livecomposer.instrument.records import BY_AGENT, BY_PLAYER, ROLE_NAMES, SAME_PRESS, SOURCES, blob_at
+from livecomposer.instrument.records import (
+    BY_AGENT,
+    BY_PLAYER,
+    PAIR_LINES,
+    ROLE_NAMES,
+    SAME_PRESS,
+    SOURCES,
+    blob_at,
+)
 from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader
 from livecomposer.midi.messages import NOTE_OFF, NOTE_ON, is_channel_message
@@ -29,7 +38,9 @@ from livecomposer.studio.recorder import settings_of
 PAST_MS = 30_000.0  # of notes that a browser is given when it comes
 STEPS = 2048
 RHYTHM, HARMONY = 0, 2
-LATEST = ("take", "beat", "chord", "plan", "likely", "ledger", "about", "controls")
+LATEST = ("take", "beat", "chord", "plan", "likely", "ledger", "about", "controls", "pair")
+DESKS = ("stage", "ready", "lost", "refused", "error", "crash")  # what these lines begin with is for desk to act on
+_PAIR_AT = {line: at for at, line in PAIR_LINES.items()}
 Event = list[Any]
 
 
@@ -85,7 +96,7 @@ class Feed:
         if name == "take":
             self._rated.clear()
             self._past.clear()
-            for old in ("plan", "likely", "chord", "about", "controls"):
+            for old in ("plan", "likely", "chord", "about", "controls", "pair"):
                 self._latest.pop(old, None)
         elif name in ("on", "off"):
             self._past.append(event)
@@ -135,7 +146,7 @@ class Feed:
             self._about.clear()
             self._verdicts = Verdicts(record.t_ns)
             self._long = [record]
-        elif kind == Kind.CONTROLS:
+        elif kind in (Kind.CONTROLS, Kind.STATUS):
             self._long = [record]
             self._go_on(t, found)
         elif kind in (Kind.SETTINGS, Kind.CHUNK) and self._long:
@@ -143,7 +154,7 @@ class Feed:
             self._go_on(t, found)
 
     def _go_on(self, t: float, found: list[Event]) -> None:
-        """A take's settings, and a controller's controls, may span several records."""
+        """A take's settings, a controller's controls and what is said may span several records."""
         if self._long[0].kind == Kind.START:
             start = settings_of(self._long)
             if start is not None:
@@ -152,8 +163,19 @@ class Feed:
             return
         blob = blob_at(self._long, 0)
         if len(blob) == int.from_bytes(self._long[0].payload[:4], "little"):
+            status = self._long[0].kind == Kind.STATUS
             self._long = []
-            found.append(["controls", t, json.loads(blob)])
+            if status:
+                self._said(blob.decode(errors="replace"), t, found)
+            else:
+                found.append(["controls", t, json.loads(blob)])
+
+    def _said(self, text: str, t: float, found: list[Event]) -> None:
+        if text.split(" ", 1)[0] in DESKS:
+            return
+        found.append(["said", t, text])
+        if text in _PAIR_AT:
+            found.append(["pair", t, _PAIR_AT[text]])
 
     def begin(self, start: dict[str, Any], t: float = 0.0) -> Event:
         """A take begins, with what its SETTINGS record says; the event that tells of it."""

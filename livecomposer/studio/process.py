@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # without a page none of it is loaded
 POLL_S = 0.02
 RETRY_S = 1.0
 READY_S = 10.0
+SAID = 16  # lines that wait for the page
 NICE = 5  # the instrument comes first, also where it has no real-time priority
 
 
@@ -37,6 +39,8 @@ class Studio:
     ----------
     facts : dict
         What desk has said of ports, sound and tastes; replaced whole, never changed.
+    said : deque of str
+        Lines of desk's that the page has not shown yet.
     commands : Connection or None
         The pipe to the instrument's inbox.
     """
@@ -50,6 +54,7 @@ class Studio:
         self.recorder: Recorder | None = None
         self.trouble = ""  # why nothing is recorded
         self._connection = connection
+        self.said: deque[str] = deque(maxlen=SAID)
         self._asked: queue.SimpleQueue[tuple[Callable[[Store], Any], Future]] = queue.SimpleQueue()
         self._to_desk: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._snapshots: list[bytes] = []
@@ -143,6 +148,8 @@ class Studio:
                     self.commands = value
                 elif what == "snapshot":
                     self._snapshots.append(value)
+                elif what == "said":
+                    self.said.append(value)
                 elif what == "facts":
                     self.facts = {**self.facts, **value}
                 else:
@@ -177,8 +184,8 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     ring_name : shared memory of the instrument's ring.
     connection : this end's duplex pipe. Sent: ``("say", sentence)`` for the player, ``("ready", port)`` (0: no page),
         ``("port", {"side", "name"})`` and ``("save", None)`` where the page asks for another port, or for the last
-        minutes as a file. Taken: ``("instrument", connection)``, ``("snapshot", bytes)``, ``("facts", dict)`` and
-        ``("stop", None)``.
+        minutes as a file. Taken: ``("instrument", connection)``, ``("snapshot", bytes)``, ``("facts", dict)``,
+        ``("said", sentence)`` for the page, and ``("stop", None)``.
     options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument),
         ``token`` (of the page; "": no page), ``port`` (0: any).
     """

@@ -257,6 +257,10 @@ class Page:
                 frame = self._frame(events)
                 for client in self.clients:
                     client.put(frame)
+            while self.studio.said:
+                said = json.dumps({"told": self.studio.said.popleft()})
+                for client in self.clients:
+                    client.put(said)
             now = time.monotonic()
             if now >= next_slow:
                 next_slow = now + SLOW_S

@@ -580,7 +580,9 @@ def test_another_agent_gets_a_taste_beside_and_each_keeps_its_own(tmp_path, put)
     stage = Stage(tmp_path)
     stage.heard()
     stage.shelf.choose_agent("ppo")
-    assert stage.take() is None and (stage.agent, stage.playing) == ("ppo", "mine-4")
+    assert stage.shelf.preparing == "ppo"
+    assert stage.take() is None and stage.shelf.preparing == ""
+    assert (stage.agent, stage.playing) == ("ppo", "mine-4")
     assert stage.heard() == ['Taste: "mine-4" (new), learnt by agent ppo.']
     stage.shelf.choose_agent("q")
     assert stage.take() == taste(2, agent="q") and (stage.agent, stage.playing) == ("q", "mine-2")

@@ -115,6 +115,7 @@ def test_they_are_played_to_opposite_draws():
 def test_the_player_is_told_what_comes():
     _, reader, _, _ = asked()
     assert said(reader) == [
+        (ASK, "Pair: two phrases, from the next bar line on."),
         (ONE - 30, "Pair: the first …"),
         (TWO - 30, "Pair: the second …"),
         (OVER - 30, "Which? 1, 2, or 0 for neither."),
@@ -201,7 +202,8 @@ def test_an_answer_while_the_second_sounds_counts_when_it_has_ended():
     p.advance(OVER * MS)
     assert (p.pairs.state, p.learning.taste.n) == (NONE, 1)
     assert [text for _, text in said(reader)] == [
-        "Pair: the first …", "Hear both first, then answer.", "Pair: the second …", "Pair: the second it is.",
+        "Pair: two phrases, from the next bar line on.", "Pair: the first …", "Hear both first, then answer.",
+        "Pair: the second …", "Pair: the second it is.",
     ]  # fmt: skip
 
 
@@ -344,6 +346,7 @@ def test_a_pair_that_is_left_teaches_nothing_and_every_note_ends(what, ms):
         p.command(round(ms * MS), *what)
     sent += p.advance(round((ms + 4000) * MS))
     assert not p.pairs.on
+    assert [text for _, text in said(reader)].count("The pair is left.") == 1
     p.prefer(round((ms + 4000) * MS), "a")
     assert p.learning.taste.n == 0
     assert said(reader)[-1][1] == "There is no pair to answer; ask for one first."

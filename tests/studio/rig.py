@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Stage:
         self.facts = {"taste": "mine"}
         self.trouble = ""
         self.told = []
+        self.said = deque()
         self.heard, self.commands = multiprocessing.Pipe(duplex=False)
         self.store = Store(folder / FILE)
         self.recorder = Recorder(self.store, self.buffer, "run", lambda t_ns: t_ns * 1e-9)

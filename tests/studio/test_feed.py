@@ -5,7 +5,7 @@ import json
 import pytest
 
 from livecomposer.instrument.performance import Performance
-from livecomposer.instrument.records import BY_AGENT, unpack
+from livecomposer.instrument.records import BY_AGENT, Recorder, unpack
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.midi.profiles import Control, Profile
 from livecomposer.settings import Settings
@@ -130,6 +130,38 @@ def test_who_comes_later_is_told_what_matters_now():
     assert named(later, "controls")[0][2][0][:4] == ["control_change", -1, 7, "tempo"]
     last = named(events, "on")[-1][1]
     assert named(later, "on") == [e for e in named(events, "on") if e[1] >= last - PAST_MS] != named(events, "on")
+
+
+def test_the_page_is_told_where_a_pair_stands():
+    _, feed, p = begin("solo")
+    p.advance(6 * S)
+    p.command(6 * S, "ab")
+    p.advance(20 * S)
+    p.prefer(20 * S, "b")
+    events = all_of(feed)
+    assert [e[2] for e in named(events, "pair")] == ["coming", "first", "second", "which", "b"]
+    assert [e[2] for e in named(events, "said")][-2:] == [
+        "Which? 1, 2, or 0 for neither.", "Pair: the second it is.",
+    ]  # fmt: skip
+    assert named(feed.so_far(), "pair") == named(events, "pair")[-1:] and not named(feed.so_far(), "said")
+
+
+def test_the_page_is_told_why_a_pair_is_refused():
+    _, feed, p = begin("duet")
+    p.command(3 * S, "ab")
+    p.advance(4 * S)
+    events = all_of(feed)
+    assert named(events, "said") == [["said", 3000.0, "A pair can be played in solo and answer, not in duet."]]
+    assert not named(events, "pair")
+
+
+def test_what_is_for_desk_to_act_on_is_not_shown():
+    buffer = memoryview(bytearray(size_of(256)))
+    recorder, feed = Recorder(RingWriter(buffer, 256)), Feed(buffer)
+    long = "so " * 60
+    for text in ('ready {"pid": 1}', "stage opening ports", "refused damaged it", "crash in here", long):
+        recorder.status(S, text)
+    assert [e[2] for e in feed.read()] == [long]
 
 
 def test_the_odds_of_the_next_note_are_told():

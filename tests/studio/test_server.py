@@ -321,6 +321,15 @@ def test_port_changes_go_to_desk_only(stage):
     assert stage.entries() == []
 
 
+def test_what_desk_says_is_shown_once_to_whoever_looks(stage):
+    with link(stage) as one, link(stage) as other:
+        hear(stage, one, "hello"), hear(stage, other, "hello")
+        stage.said.append("Agent q cannot be played.")
+        for socket in (one, other):
+            assert hear(stage, socket, "told") == {"told": "Agent q cannot be played."}
+        assert not stage.said
+
+
 def test_a_port_in_use_is_said_in_a_sentence(stage):
     other = server.Page(stage, TOKEN, stage.page.port)
     other.start()
