@@ -29,6 +29,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
 )  # fmt: skip
 WAIT_MS = 30_000
+SIZE = {"width": 1440, "height": 860}
 EVIL = "<img src=x onerror=\"document.title='broken into'\">"
 VIEWS = {"F1": "stage", "F2": "train", "F3": "takes", "F4": "setup"}
 
@@ -73,7 +74,7 @@ def rig():
                  "--no-count-in", jack=bool(synths))
         )  # fmt: skip
         play.wait(lambda: play.ready and play.page, READY_S, "Ready")
-        page = browser.new_page(viewport={"width": 1440, "height": 860}, accept_downloads=True)
+        page = browser.new_page(viewport=SIZE, accept_downloads=True)
         page.set_default_timeout(WAIT_MS)
         faults = []
         page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
@@ -110,6 +111,7 @@ def shot(page, name):
 
 
 STATE = "livecomposer.state"
+SAID = "document.getElementById('said').textContent"
 
 
 def test_notes_move_and_the_intention_is_ahead_of_them(page):
@@ -161,6 +163,30 @@ def test_the_keys_of_the_terminal_work_and_let_go(page):
     until(page, "document.getElementById('said').textContent.startsWith('Panic')")
 
 
+def test_latency_is_shown_once_it_has_been_measured(page):
+    until(page, f"{STATE}.ledger.notesIn && !document.getElementById('latency').textContent.startsWith('–')")
+    hold = f"Object.defineProperty({STATE}, 'ledger', {{ configurable: true, "
+    page.evaluate(hold + "get: () => ({ notesIn: 0, p50: 0, p99: 0, misses: 0 }), set() {} })")
+    until(page, "document.getElementById('latency').textContent === '– ms'")
+    page.evaluate(hold + "writable: true, value: null })")
+
+
+@pytest.mark.parametrize("wide, high", [(320, 640), (390, 844), (480, 800), (844, 390)])
+def test_stage_is_whole_in_a_small_window(page, wide, high):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F1")
+    page.set_viewport_size({"width": wide, "height": high})
+    page.wait_for_timeout(400)  # it draws; a fault would be seen
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('#stage canvas, #stage [data-rate], header button, #said')]"
+        ".map((e) => e.getBoundingClientRect()).map((b) => [b.left, b.top, b.right, b.bottom, b.height])"
+    )
+    footer = page.evaluate("document.getElementById('said').getBoundingClientRect().top")
+    for left, top, right, bottom, tall in boxes[:-1]:
+        assert 0 <= left < right <= wide and 0 <= top < bottom <= footer + 1 and tall > 20
+    page.set_viewport_size(SIZE)
+
+
 def test_the_role_changes_by_key_and_by_click(page):
     page.keyboard.press("Tab")
     until(page, f"{STATE}.beat.role === 'answer'")
@@ -170,17 +196,36 @@ def test_the_role_changes_by_key_and_by_click(page):
     until(page, "document.getElementById('role').textContent === 'solo'")
 
 
+def test_why_there_is_no_pair_is_said(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    until(page, f"{STATE}.beat.role === 'harmonize'")
+    page.keyboard.press("b")
+    until(page, f"{SAID} === 'A pair can be played in solo and answer, not in harmonize.'")
+    assert not page.is_visible("#pair")
+    for role in ("duet", "answer", "solo"):
+        page.keyboard.press("Tab")
+        until(page, f"{STATE}.beat.role === '{role}'")
+
+
 def test_a_pair_is_asked_for_and_answered(page):
     page.keyboard.press("F2")
     page.click("#ab")
     page.evaluate("document.activeElement.blur()")
-    until(page, "document.getElementById('said').textContent.startsWith('A/B')")
+    until(page, f"{SAID} === 'Pair: two phrases, from the next bar line on.'")
+    page.keyboard.press("F1")
     before = js(page, f"{STATE}.ratings.length")
-    end = time.monotonic() + 90
-    while js(page, f"{STATE}.ratings.length") == before and time.monotonic() < end:
-        page.keyboard.press("1")  # it counts once both have been heard
-        page.wait_for_timeout(500)
-    assert js(page, f"{STATE}.ratings.at(-1).answer") == "a"
+    text = "document.getElementById('pair-text').textContent"
+    until(page, f"{text} === 'The first …' && document.getElementById('pair-first').className === 'sounds'")
+    page.keyboard.press("1")
+    until(page, f"{SAID} === 'Hear both first, then answer.'")
+    until(page, f"{text} === 'The second …' && document.getElementById('pair-second').className === 'sounds'")
+    until(page, f"{text} === 'Which was better?'")
+    shot(page, "pair")
+    page.click("#pair-first")
+    until(page, f"{STATE}.ratings.length > {before} && document.getElementById('pair').hidden")
+    assert js(page, f"{STATE}.ratings.at(-1).answer") == "a" and js(page, SAID) == "Pair: the first it is."
+    page.keyboard.press("F2")
     page.click("#undo")
     until(page, f"{STATE}.ratings.length === {before}")
 
@@ -235,7 +280,9 @@ def test_a_port_is_changed_while_playing(page, rig):
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("F4")
     page.click("#doctor")
+    assert page.inner_text("#doctor-state").startswith("Checking")
     page.wait_for_selector("#checks tr", timeout=90_000)
+    assert page.inner_text("#doctor-state").split(":")[0].endswith(("All is well.", "to look at"))
     if play.synths:
         option = "[...document.querySelectorAll('#port-out option')].find((o) => o.textContent.includes('synth two'))"
         until(page, option)
@@ -263,11 +310,15 @@ def test_the_agent_is_changed_while_playing_and_brings_its_taste(page):
     page.keyboard.press("F4")
     first = js(page, f"{STATE}.facts.taste")
     for agent, taste in (("q", f"{first}-2"), ("dyna-q", first)):
+        playing = page.input_value("#set-agent")
         page.select_option("#set-agent", agent)
-        until(page, f"{STATE}.facts.agent === '{agent}' && {STATE}.facts.taste === '{taste}'")
+        until(page, f"document.getElementById('agent-state').textContent === 'preparing {agent} …'")
+        assert page.input_value("#set-agent") in (playing, agent)
+        until(page, f"{STATE}.facts.agent === '{agent}' && {STATE}.facts.taste === '{taste}'", 120.0)
         page.evaluate("document.activeElement.blur()")
         until(page, f"document.getElementById('set-agent').value === '{agent}'")
         assert page.inner_text("#taste-name") == taste
+        until(page, f"document.getElementById('agent-state').textContent === '{agent} plays now'")
         count = js(page, f"{STATE}.notes.length ? Math.max(...{STATE}.notes.map((n) => n.t)) : 0")
         until(page, f"{STATE}.notes.some((n) => n.t > {count})")
 
@@ -275,7 +326,16 @@ def test_the_agent_is_changed_while_playing_and_brings_its_taste(page):
 def test_the_tour_counts_ten_presses_and_shows_before_and_after(page):
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("F2")
+    page.keyboard.press("/")
+    until(page, f"Boolean({STATE}.beat.flags & 2)")
+    page.wait_for_timeout(6000)  # what it has played is beyond a rating
     page.click("#tour-open")
+    page.keyboard.press("ArrowRight")
+    until(page, "document.getElementById('tour-text').textContent.startsWith('That rated nothing')")
+    assert page.inner_text("#tour-dots") == "○" * 10 and page.is_visible("#tour-solo")
+    page.keyboard.press("/")
+    until(page, f"!({STATE}.beat.flags & 2)")
+    page.wait_for_timeout(4000)
     for number in range(10):
         page.keyboard.press("ArrowRight" if number % 3 else "ArrowLeft")
         page.wait_for_timeout(1150)
@@ -312,9 +372,24 @@ def test_every_control_is_reached_by_the_keyboard(page):
     page.keyboard.press("Escape")
     assert js(page, "document.activeElement === document.body")
     page.keyboard.press("?")
-    assert page.is_visible("#help")
+    assert page.is_visible("#help") and js(page, "document.getElementById('help').scrollTop") == 0
     page.keyboard.press("Escape")
     assert not page.is_visible("#help")
+
+
+def test_every_column_of_the_takes_is_seen_or_folded(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F3")
+    for wide, shown in ((1280, 8), (1024, 6), (390, 4)):
+        page.set_viewport_size({"width": wide, "height": 800})
+        page.wait_for_timeout(200)
+        assert (
+            js(page, "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.scroll'))")
+            <= 0
+        )
+        heads = "[...document.querySelectorAll('#takes th')].filter((th) => th.offsetWidth).map((th) => th.textContent)"
+        assert len(js(page, heads)) == shown and js(page, heads)[-1] == "liking"
+    page.set_viewport_size(SIZE)
 
 
 def test_no_view_has_a_serious_accessibility_fault(page):
@@ -357,3 +432,17 @@ def test_it_comes_back_by_itself(page, rig):
     until(page, f"{STATE}.connected && {STATE}.facts.pid !== {pid} && document.getElementById('away').hidden")
     until(page, f"{STATE}.beat && {STATE}.notes.length > 3 && {STATE}.ratings.length > 5")
     rig[2][:] = faults  # that the socket was refused meanwhile is what was meant
+
+
+def test_the_end_is_seen_and_nothing_looks_live_behind_it(page, rig):
+    faults = list(rig[2])
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("F2")
+    page.click("#tour-open")
+    rig[0].end()
+    until(page, "!document.getElementById('away').hidden")
+    assert page.inner_text("#away").startswith("This performance has ended")
+    assert not page.is_visible("#tour") and page.is_disabled("#held")
+    until(page, "document.getElementById('held').textContent === 'ended'")
+    assert page.inner_text("#latency") == "– ms" and page.inner_text("#rec-text") == "ended"
+    rig[2][:] = faults  # that nobody answers any more is what was meant

@@ -26,8 +26,9 @@ export function range(notes, low = 48, high = 84) {
 
 // Notes as bars: the player's with square corners, the agent's round, so that colour is not all that tells them apart.
 export function bar(g, x, y, width, height, by, colour, style = "fill") {
+  const tall = Math.max(height, 1.5); // rows of a low drawing are thinner than the gap between them
   g.beginPath();
-  g.roundRect(x, y, Math.max(width, 3), height, by === AGENT ? Math.min(height / 2, 7) : 1);
+  g.roundRect(x, y, Math.max(width, 3), tall, by === AGENT ? Math.min(tall / 2, 7) : 1);
   if (style === "fill") { g.fillStyle = colour; g.fill(); return; }
   g.strokeStyle = colour;
   g.lineWidth = 2;

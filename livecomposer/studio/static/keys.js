@@ -49,6 +49,7 @@ function press(event, show, help) {
   if (VIEWS[event.key]) { event.preventDefault(); show(VIEWS[event.key]); return; }
   if (event.key === "F6") { event.preventDefault(); document.querySelector("nav button").focus(); return; }
   if (typing) return;
+  if (event.key === " " && target.closest("#help")) return; // there it scrolls
   if (event.key === "Escape") { command("panic"); if (focused && !target.closest("dialog")) target.blur(); return; }
   if (event.key === "Tab") { if (!focused && !event.shiftKey) { event.preventDefault(); command("role"); } return; }
   if ((event.key === " " || event.key === "Enter") && focused && target.matches("button, a, input, select")) return;

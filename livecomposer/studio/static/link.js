@@ -26,7 +26,11 @@ function send(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-export const rate = (value) => send({ do: "rate", value });
+export function rate(value) {
+  send({ do: "rate", value });
+  tellAll("pressed", value);
+}
+
 export const command = (name, value) => send(value === undefined ? { do: "command", name } : { do: "command", name, value });
 export const midi = (data) => send({ do: "midi", data });
 export const ask = (what, more = {}) => send({ do: what, ...more });

@@ -3,7 +3,7 @@
 import { command, connect } from "./link.js";
 import { calm } from "./draw.js";
 import { HELP, start as startKeys } from "./keys.js";
-import { clock, flag, HELD, listen, noteName, now, PHASES, state } from "./state.js";
+import { clock, flag, HELD, listen, live, noteName, now, PHASES, state } from "./state.js";
 import * as setup from "./setup.js";
 import * as stage from "./stage.js";
 import * as takes from "./takes.js";
@@ -33,25 +33,30 @@ function show(name) {
 
 function help() {
   if (!$("help").open) $("help").showModal();
+  $("help-title").focus();
 }
 
 function lights() {
-  const held = flag(HELD);
+  const held = live() && flag(HELD);
   if ($("held").getAttribute("aria-pressed") !== String(held)) {
     $("held").setAttribute("aria-pressed", String(held));
-    $("held").textContent = held ? "HELD" : "LEARNING";
-    if (spoken) say(held ? "HELD: it plays on without learning." : "LEARNING.");
+    if (spoken && live()) say(held ? "HELD: it plays on without learning." : "LEARNING.");
     spoken = 1;
   }
+  $("held").disabled = !live();
+  stage.set("held", held ? "HELD" : live() ? "LEARNING" : state.ended ? "ended" : "not live");
   const trouble = state.facts.trouble;
   $("rec").classList.toggle("off", Boolean(trouble) || !state.facts.recording);
   stage.set("rec-text", trouble ? "NOT RECORDED" : state.ended ? "ended" : `REC ${clock((now() - state.began) / 1000)}`);
   $("rec").title = trouble || "";
   const ledger = state.ledger;
-  if (ledger) {
+  const measured = live() && ledger && ledger.notesIn > 0; // before the first key there is nothing to measure
+  $("latency").classList.toggle("none", !measured);
+  if (!measured) { stage.set("latency-text", "– ms"); stage.set("latency-more", ""); } else {
     const sound = state.facts.sound_ms ? ` · key→sound ${Math.round(ledger.p50 + state.facts.sound_ms)} ms` : "";
     const missed = ledger.misses ? ` · ${ledger.misses} late` : "";
-    stage.set("latency", `${ledger.p50.toFixed(2)} / ${ledger.p99.toFixed(2)} ms${sound}${missed}`);
+    stage.set("latency-text", `${ledger.p50.toFixed(2)} / ${ledger.p99.toFixed(2)} ms`);
+    stage.set("latency-more", sound + missed);
     $("latency").classList.toggle("slow", ledger.p99 + (state.facts.sound_ms || 0) > SLOW_MS);
   }
 }
@@ -67,7 +72,8 @@ function plain() {
     rows.push(`tempo      ${Math.round(beat.tempo)}, beat ${beat.beat} of ${beat.beats}`, `learning   ${flag(HELD) ? "HELD" : "LEARNING"}`);
   }
   rows.push(`recording  ${state.facts.trouble || `take ${state.facts.recording ?? "–"}, ${clock((now() - state.began) / 1000)}`}`);
-  if (ledger) rows.push(`latency    ${ledger.p50.toFixed(2)} ms in the median, ${ledger.p99.toFixed(2)} ms at the 99th percentile, ${ledger.misses} late`);
+  if (!ledger || !ledger.notesIn) rows.push("latency    not measured yet: no key has been played");
+  else rows.push(`latency    ${ledger.p50.toFixed(2)} ms in the median, ${ledger.p99.toFixed(2)} ms at the 99th percentile, ${ledger.misses} late`);
   const last = (by) => state.notes.filter((row) => row.by === by).slice(-8).map((row) => noteName(row.note)).join(" ") || "nothing";
   rows.push(`you        ${last(0)}`, `agent      ${last(1)}`);
   rows.push(`planned    ${state.plan.slice(0, 8).map((row) => (row.note < 0 ? "rest" : noteName(row.note))).join(" ") || "nothing"}`);
@@ -111,13 +117,20 @@ for (const [keys, text] of HELP) {
   row.insertCell().append(kbd);
   row.insertCell().textContent = text;
 }
+// What is said above the views must not lie behind a dialog.
+function closeAll() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
+listen("end", closeAll);
 listen("connected", (yes) => {
   $("away").hidden = yes;
   const why = state.ended ? "This performance has ended; it is among the takes." : "The page has lost livecomposer; the music goes on. Trying again …";
   $("away").textContent = yes ? "" : why;
-  if (yes && VIEWS[view].shown) VIEWS[view].shown();
+  if (yes) { if (VIEWS[view].shown) VIEWS[view].shown(); } else closeAll();
 });
 listen("error", (text) => say(text));
+listen("told", (text) => say(text));
 let role = "";
 listen("beat", () => { if (role && role !== state.beat.role) say(`Role: ${state.beat.role}.`); role = state.beat.role; });
 listen("loss", () => say(`${state.lost} records were lost.`));

@@ -1,18 +1,43 @@
 // F4: what is plugged in, what controls do, settings that can change while playing, and the checks.
 
 import { ask, command, midi } from "./link.js";
-import { listen, state } from "./state.js";
+import { set } from "./stage.js";
+import { counted, listen, noteName, state } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 const TONICS = ["C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"];
 const SCALES = ["major", "minor", "dorian", "mixolydian", "major pentatonic", "blues"];
 const SHOWN = ["role", "key", "tempo", "metre", "changes", "part", "seed", "player_channel", "agent_channel", "click_channel", "low", "high", "swing", "humanise", "delay", "budget_ms", "thru"];
 
+// MIDI's words as a musician's
+const MESSAGES = { note_on: "key or pad", polytouch: "pressure of key", control_change: "control", program_change: "program", aftertouch: "pressure", pitchwheel: "pitch wheel" };
+const PEDALS = { 64: "sustain pedal", 66: "middle pedal", 67: "soft pedal" };
+const DOES = {
+  rate: "rates, from dislike to like", rate_up: "like", rate_down: "dislike", undo: "takes the last rating back",
+  forget: "takes the last 30 s back", panic: "panic: all notes off", role: "next role", held: "learning or held", mute: "mutes the agent",
+  tap: "taps the tempo", click: "click on, off", end: "end, go on", key_next: "next key", taste: "next taste",
+  about_rhythm: "rate rhythm only", about_notes: "rate notes only", about_chords: "rate chords only", ab: "A/B pair",
+  ab_a: "the first of a pair", ab_b: "the second of a pair", ab_none: "neither of a pair", level: "level of the agent",
+  adventure: "adventure", outside: "outside", tempo: "tempo",
+};
+const NAMES = {
+  changes: "chords", player_channel: "your channel", agent_channel: "agent's channel", click_channel: "channel of the click",
+  low: "lowest note", high: "highest note", budget_ms: "time to decide", thru: "your keys sound",
+};
+const NOW_MS = 8000; // so long it is said that an agent plays now
+const ASKED_MS = 3000; // so long until it is known whether an agent is being prepared
+const agents = { plays: "", since: -1e9, wanted: "", asked: -1e9 };
+
 export function start(say) {
   $("set-key").append(...["auto", ...TONICS.flatMap((tonic) => SCALES.map((scale) => `${tonic} ${scale}`))].map(option));
   $("set-key").addEventListener("change", (event) => command("key", event.target.value));
   $("set-role").addEventListener("change", (event) => command("role", event.target.value));
-  $("set-agent").addEventListener("change", (event) => command("agent", event.target.value));
+  $("set-agent").addEventListener("change", (event) => {
+    command("agent", event.target.value);
+    event.target.value = state.facts.agent; // until the other one plays
+  });
+  listen("did", ([, name, value]) => { if (name === "agent") agentAsked(value, say); });
+  listen("facts", () => agentPlays(say));
   for (const side of ["in", "out"]) {
     $(`port-${side}`).addEventListener("change", (event) => ask("port", { side, name: event.target.value }));
   }
@@ -23,8 +48,8 @@ export function start(say) {
       knobs();
     });
   }
-  $("doctor").addEventListener("click", () => { ask("doctor"); $("doctor").disabled = true; say("Checking this machine …"); });
-  listen("doctor", (found) => { $("doctor").disabled = false; checks(found); say("Checked."); });
+  $("doctor").addEventListener("click", () => { ask("doctor"); $("doctor").disabled = true; $("doctor-state").textContent = "Checking: some seconds …"; });
+  listen("doctor", (found) => { $("doctor").disabled = false; checks(found); });
   listen("facts", ports);
   listen("take", controls);
   listen("controls", controls);
@@ -62,10 +87,42 @@ function ports() {
   }
   const agent = $("set-agent");
   if (agent.options.length !== (facts.agents || []).length) agent.replaceChildren(...facts.agents.map(option));
-  if (document.activeElement !== agent) agent.value = facts.agent || "";
+  if (agent.value !== facts.agent) agent.value = facts.agent || "";
   $("taste-name").textContent = facts.taste || "none";
   $("sound").textContent = facts.sound || "";
   $("profile").textContent = facts.profile || "none";
+}
+
+function agentAsked(value, say) {
+  const names = state.facts.agents || [], { agent } = state.facts;
+  const wanted = value ?? names[(names.indexOf(agent) + 1) % names.length];
+  if (!wanted || wanted === agent) return;
+  Object.assign(agents, { wanted, asked: performance.now() });
+  say(`Preparing agent ${wanted} …`);
+}
+
+function agentPlays(say) {
+  const { agent } = state.facts;
+  if (!agent || agent === agents.plays) return;
+  if (agents.plays) {
+    agents.since = performance.now();
+    say(`Agent ${agent} plays now.`);
+  }
+  Object.assign(agents, { plays: agent, wanted: "" });
+}
+
+function agentWords() {
+  const t = performance.now();
+  const coming = state.facts.preparing || (t - agents.asked < ASKED_MS ? agents.wanted : "");
+  return coming ? `preparing ${coming} …` : t - agents.since < NOW_MS ? `${agents.plays} plays now` : "";
+}
+
+// What a control is: its name, and the number by which MIDI knows it.
+function controlName(message, number) {
+  const name = MESSAGES[message] || message;
+  if (message === "control_change") return `${PEDALS[number] || name} (CC ${number})`;
+  if (message === "note_on" || message === "polytouch") return `${name} ${noteName(number)} (${number})`;
+  return message === "program_change" ? `${name} ${number}` : name;
 }
 
 function controls() {
@@ -73,7 +130,7 @@ function controls() {
   body.replaceChildren();
   for (const [message, channel, number, role] of state.controls) {
     const row = body.insertRow();
-    for (const text of [message, channel < 0 ? "any" : String(channel + 1), String(number), role]) row.insertCell().textContent = text;
+    for (const text of [controlName(message, number), channel < 0 ? "any" : String(channel + 1), DOES[role] || role]) row.insertCell().textContent = text;
   }
   const list = $("settings");
   list.replaceChildren();
@@ -81,8 +138,8 @@ function controls() {
     const value = state.settings[name];
     if (value === undefined || value === "") continue;
     const term = document.createElement("dt"), said = document.createElement("dd");
-    term.textContent = name.replace("_", " ");
-    said.textContent = String(value);
+    term.textContent = NAMES[name] || name;
+    said.textContent = name === "low" || name === "high" ? `${noteName(value)} (${value})` : name === "budget_ms" ? `${value} ms` : String(value);
     list.append(term, said);
   }
 }
@@ -100,7 +157,10 @@ function knobs() {
 function checks(found) {
   const body = $("checks");
   body.replaceChildren();
-  if (!Array.isArray(found)) { body.insertRow().insertCell().textContent = found.problem || "It could not be checked."; return; }
+  if (!Array.isArray(found)) { $("doctor-state").textContent = found.problem || "It could not be checked."; return; }
+  const many = (how) => found.filter((row) => row.state === how).length;
+  const bad = many("fail"), odd = many("warn");
+  $("doctor-state").textContent = bad || odd ? `${counted(bad + odd, "thing")} to look at: ${bad} failed, ${counted(odd, "warning")}.` : "All is well.";
   for (const { check, state: how, found: text, fix } of found) {
     const row = body.insertRow();
     const name = row.insertCell();
@@ -123,6 +183,7 @@ export function words() {
       select.value = key;
     }
   }
+  set("agent-state", agentWords());
   knobs();
 }
 

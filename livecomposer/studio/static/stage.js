@@ -2,9 +2,11 @@
 
 import { command, rate } from "./link.js";
 import { bar, calm, clear, COLOURS, grid, triangle } from "./draw.js";
-import { AGENT, CLICK, EXTERNAL, flag, HELD, listen, MUTED, noteName, now, PHASES, state, timeOf } from "./state.js";
+import { AGENT, CLICK, EXTERNAL, flag, listen, live, MUTED, noteName, now, PHASES, state, timeOf } from "./state.js";
 
 const PAST_MS = 8000, AHEAD_MS = 2600;
+const PAIR = { coming: "A pair is coming: two phrases.", first: "The first …", second: "The second …", which: "Which was better?" };
+const ANSWER_MS = 60000; // so long after the question an answer counts
 const $ = (id) => document.getElementById(id);
 let low = 52, high = 80;
 let flashed = { number: -1, at: -1e9 };
@@ -20,12 +22,11 @@ export function start(say) {
     flashed = { number, at: performance.now() };
     setTimeout(() => reached(say), 60);
   });
-  listen("answer", ([, , answer]) => say(`A/B: ${{ a: "the first", b: "the second", neither: "neither" }[answer]}.`));
+  listen("said", ([, text]) => say(text));
   listen("did", ([, name]) => {
     if (name === "undo") say("Took the last rating or answer back.");
     if (name === "forget") say("Took the ratings of the last 30 s back.");
     if (name === "panic") say("Panic: all notes off.");
-    if (name === "ab") say("A/B: listen to two phrases, then 1, 2 or 0.");
   });
 }
 
@@ -54,9 +55,21 @@ function reached(say) {
   say(`${word.slice(2)}: ${what}`);
 }
 
+// Where the pair stands, with its buttons, as long as an answer counts.
+function pair() {
+  const { at, t } = state.pair;
+  const open = at in PAIR && live() && !(at === "which" && now() - t > ANSWER_MS);
+  $("pair").hidden = !open;
+  if (!open) return;
+  set("pair-text", PAIR[at]);
+  $("pair-first").classList.toggle("sounds", at === "first");
+  $("pair-second").classList.toggle("sounds", at === "second");
+}
+
 // The words of the view; called a few times a second.
 export function words() {
   const beat = state.beat;
+  pair();
   if (!beat) return;
   const marks = [flag(MUTED) ? "MUTE" : "", flag(CLICK) ? "click" : "", flag(EXTERNAL) ? "ext" : ""].filter(Boolean);
   set("role", beat.role);
@@ -187,8 +200,10 @@ function piano(t) {
   }
   g.font = "700 14px system-ui, sans-serif";
   g.textAlign = "center";
-  for (const [text, x, y] of shares) {
+  g.textBaseline = "middle";
+  for (const [text, middle, top] of shares) {
     const wide = g.measureText(text).width + 8;
+    const x = Math.min(Math.max(middle, wide / 2), width - wide / 2), y = Math.max(top, 10); // all of it within the keys
     g.fillStyle = "#0b0d12d0";
     g.beginPath();
     g.roundRect(x - wide / 2, y - 9, wide, 18, 4);
@@ -197,4 +212,5 @@ function piano(t) {
     g.fillText(text, x, y + 1);
   }
   g.textAlign = "left";
+  g.textBaseline = "alphabetic";
 }

@@ -10,7 +10,7 @@ const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B�
 export const state = {
   connected: false, take: null, settings: {}, controls: [], beat: null, beatAt: 0, chord: "", plan: [], likely: [],
   notes: [], sounding: new Map(), events: new Map(), ratings: [], stands: 0, ledger: null, about: [], facts: {},
-  takes: [], began: 0, lost: 0, inAt: -1e9, outAt: -1e9, curve: [], ended: false, credits: [],
+  takes: [], pair: { at: "", t: 0 }, began: 0, lost: 0, inAt: -1e9, outAt: -1e9, curve: [], ended: false, credits: [],
 };
 const listeners = new Map();
 let offset = null;
@@ -53,6 +53,15 @@ export function timeOf(tick) {
   return beat ? state.beatAt + (tick - beat.tick) * 60000 / beat.tempo / 12 : 0;
 }
 
+// Whether what is shown is what goes on just now.
+export function live() {
+  return state.connected && !state.ended;
+}
+
+export function counted(n, word) {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
+}
+
 export function flag(bit) {
   return Boolean(state.beat && state.beat.flags & bit);
 }
@@ -60,7 +69,7 @@ export function flag(bit) {
 const TAKE = {
   take(t, many, settings, controls) {
     Object.assign(state, { take: many, settings, controls, began: t, plan: [], likely: [], chord: "", ratings: [],
-      stands: 0, about: [], lost: 0, ended: false, curve: [], credits: [] });
+      stands: 0, about: [], lost: 0, ended: false, curve: [], credits: [], pair: { at: "", t: 0 } });
     state.sounding.clear();
     state.events.clear();
   },
@@ -112,6 +121,8 @@ const TAKE = {
   ledger(t, notesIn, notesOut, p50, p99, max, misses) { state.ledger = { notesIn, notesOut, p50, p99, max, misses }; },
   about(t, names) { state.about = names; },
   controls(t, rows) { state.controls = rows; },
+  pair(t, at) { state.pair = { at, t }; },
+  said() {},
   taste() {},
   did() {},
   loss(t, count) { state.lost += count; },
@@ -152,7 +163,7 @@ export function take(frame) {
     if (!frame.hello) tellAll(name, [t, ...values]);
   }
   if (frame.hello) tellAll("hello", frame);
-  for (const name of ["facts", "takes", "doctor", "explain", "error", "pong"]) {
+  for (const name of ["facts", "takes", "doctor", "explain", "error", "told", "pong"]) {
     if (frame[name] === undefined) continue;
     if (name === "takes") state.takes = frame.takes;
     tellAll(name, frame[name]);

@@ -3,14 +3,16 @@
 import uPlot from "./vendor/uPlot.esm.js";
 import { ask, command, rate } from "./link.js";
 import { bar, clear, COLOURS, grid, range, triangle } from "./draw.js";
-import { AGENT, listen, now, SOURCES, state } from "./state.js";
+import { AGENT, counted, flag, HELD, listen, now, SOURCES, state } from "./state.js";
 
 const PAST_MS = 40000, TOUR = 10, SIDE_MS = 9000;
+const FEW = 8; // ratings; fewer say nothing for sure
+const ANSWERED_MS = 900; // a rating that has reached something has said so by then
 const HEADS = ["rhythm", "notes", "chords"];
 const $ = (id) => document.getElementById(id);
 let chart = null;
 let explain = null, asked = 0, due = 0;
-const tour = { on: false, left: 0, first: 0, before: [], after: 0, from: null };
+const tour = { on: false, left: 0, first: 0, before: [], after: 0, from: null, rated: false, reachedAt: 0, hinted: false };
 
 export function start() {
   for (const button of document.querySelectorAll("[data-about]")) {
@@ -18,17 +20,21 @@ export function start() {
   }
   listen("explain", (found) => { explain = found; learnt(); if (tour.on) tourLearnt(); });
   for (const name of ["rated", "stands", "answer", "hello", "take"]) listen(name, () => { due = performance.now() + 2500; plot(); });
-  listen("rated", ([, , , source]) => { if (tour.on && tour.left > 0 && source !== "api") pressed(); });
+  listen("rated", ([, , , source]) => { tour.rated = source !== "api"; learnt(); });
+  listen("credit", reached);
+  listen("pressed", pressed);
   listen("about", mark);
   $("tour-open").addEventListener("click", openTour);
   $("tour-like").addEventListener("click", () => rate(0.5));
   $("tour-dislike").addEventListener("click", () => rate(-0.5));
+  $("tour-solo").addEventListener("click", () => { command("role", "solo"); listenOn(); });
   $("tour-close").addEventListener("click", () => $("tour").close());
   $("tour").addEventListener("close", () => { tour.on = false; });
 }
 
 export function shown() {
   plot();
+  learnt();
   mark();
   if (!asked) look();
 }
@@ -131,12 +137,14 @@ function plot() {
 function learnt() {
   const note = $("learnt-note");
   if (!explain || explain.problem) {
-    note.textContent = explain ? "Nothing is kept yet: rate what it plays." : "";
+    note.textContent = unexplained();
     $("learnt").replaceChildren();
     return;
   }
   const words = explain.statements.map((s) => `${s.says} ${s.words}`);
-  note.textContent = `${explain.ratings} ratings, ${explain.pairs} pairs. ` + (words.length ? `Sure of: ${words.join("; ")}.` : "Sure of nothing yet.");
+  const n = explain.ratings + explain.pairs;
+  const sure = words.length ? `Sure of: ${words.join("; ")}.` : n < FEW ? tooFew(n) : "Sure of nothing yet: rate on.";
+  note.textContent = `${counted(explain.ratings, "rating")}, ${counted(explain.pairs, "pair")}. ${sure}`;
   const stated = new Set(explain.statements.map((s) => s.feature));
   const rows = [...explain.effects].sort((a, b) => Math.abs(b.worth) / b.sd - Math.abs(a.worth) / a.sd);
   const list = $("learnt");
@@ -146,6 +154,19 @@ function learnt() {
     title.textContent = head;
     list.append(title, ...of.map((row) => effect(row, stated.has(row.feature))));
   }
+}
+
+function tooFew(n) {
+  return `Too few to be sure of anything: about ${FEW - n} more.`;
+}
+
+// What to say while there is nothing to explain.
+function unexplained() {
+  const { agent } = state.facts;
+  if (agent && agent !== "dyna-q") return `Agent ${agent} keeps no reasons for what it plays; dyna-q does.`;
+  const n = state.ratings.filter((row) => row.answer || row.reached.length).length;
+  if (!n) return "Nothing yet: rate what it plays.";
+  return `${counted(n, "rating")} so far. ${n < FEW ? tooFew(n) : "It is being looked at …"}`;
 }
 
 const RHYTHM = ["length", "place", "before", "long", "rests", "off"];
@@ -186,15 +207,39 @@ function effect(row, sure) {
 // ---- the tour
 
 function openTour() {
-  Object.assign(tour, { on: true, left: TOUR, first: now(), after: 0, from: explain, before: lastNotes(now()) });
-  $("tour-text").textContent = "Listen to the agent (the round, yellow notes). Whenever you like what it plays, press →; when you do not, ←. Ten times, and you see what has changed.";
+  Object.assign(tour, { on: true, left: TOUR, first: now(), after: 0, from: explain, before: lastNotes(now()), rated: false });
+  listenOn();
   $("tour-learnt").textContent = "";
   dots();
   $("tour").showModal();
   if (!asked) look();
 }
 
+function listenOn() {
+  tour.hinted = false;
+  $("tour-solo").hidden = true;
+  $("tour-text").textContent = "Listen to the agent (the round, yellow notes). Whenever you like what it plays, press →; when you do not, ←. Ten times, and you see what has changed.";
+}
+
+// A press that reaches nothing is not counted: what to do about it is said instead.
 function pressed() {
+  const at = performance.now();
+  setTimeout(() => {
+    if (!tour.on || !tour.left || tour.reachedAt > at - ANSWERED_MS) return;
+    tour.hinted = true;
+    $("tour-solo").hidden = flag(HELD) || state.beat && state.beat.role === "solo";
+    $("tour-text").textContent = flag(HELD)
+      ? "That rated nothing: it is HELD, and does not learn. Press Space, then rate on."
+      : "That rated nothing: the agent has not played just now. Play something for it to join in, or choose solo, where it plays by itself.";
+  }, ANSWERED_MS);
+}
+
+// The credit of a rating comes at once, a row for each thing that it reached: the first of them counts.
+function reached() {
+  if (!tour.on || !tour.left || !tour.rated) return;
+  tour.rated = false;
+  tour.reachedAt = performance.now();
+  if (tour.hinted) listenOn();
   tour.left -= 1;
   dots();
   if (tour.left > 0) return;
