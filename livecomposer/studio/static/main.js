@@ -3,7 +3,7 @@
 import { command, connect } from "./link.js";
 import { calm } from "./draw.js";
 import { HELP, start as startKeys } from "./keys.js";
-import { clock, flag, HELD, listen, live, noteName, now, PHASES, state } from "./state.js";
+import { clock, flag, HELD, listen, live, noteName, NOTHING_REACHED, now, PHASES, state } from "./state.js";
 import * as setup from "./setup.js";
 import * as stage from "./stage.js";
 import * as takes from "./takes.js";
@@ -44,9 +44,9 @@ function lights() {
     spoken = 1;
   }
   $("held").disabled = !live();
-  stage.set("held", held ? "HELD" : live() ? "LEARNING" : state.ended ? "ended" : "not live");
+  stage.set("held", held ? "HELD" : live() ? "LEARNING" : "not learning");
   const trouble = state.facts.trouble;
-  $("rec").classList.toggle("off", Boolean(trouble) || !state.facts.recording);
+  $("rec").classList.toggle("off", Boolean(trouble) || !state.facts.recording || state.ended);
   stage.set("rec-text", trouble ? "NOT RECORDED" : state.ended ? "ended" : `REC ${clock((now() - state.began) / 1000)}`);
   $("rec").title = trouble || "";
   const ledger = state.ledger;
@@ -79,7 +79,8 @@ function plain() {
   rows.push(`planned    ${state.plan.slice(0, 8).map((row) => (row.note < 0 ? "rest" : noteName(row.note))).join(" ") || "nothing"}`);
   const odds = (state.likely.odds || []).slice(0, 4).map(([note, p]) => `${noteName(note)} ${Math.round(p * 100)} %`);
   rows.push(`next note  ${odds.join(", ") || "open"}`);
-  const likes = state.ratings.filter((row) => row.value > 0).length, dislikes = state.ratings.filter((row) => row.value < 0).length;
+  const rated = state.ratings.filter((row) => row.phrase !== NOTHING_REACHED);
+  const likes = rated.filter((row) => row.value > 0).length, dislikes = rated.filter((row) => row.value < 0).length;
   rows.push(`ratings    ${likes} likes, ${dislikes} dislikes; the last reached: ${$("reached").textContent}`);
   $("plain-text").textContent = rows.join("\n");
 }

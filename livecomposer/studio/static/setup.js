@@ -95,7 +95,7 @@ function ports() {
 
 function agentAsked(value, say) {
   const names = state.facts.agents || [], { agent } = state.facts;
-  const wanted = value ?? names[(names.indexOf(agent) + 1) % names.length];
+  const wanted = value ?? names[(names.indexOf(state.facts.preparing || agent) + 1) % names.length];
   if (!wanted || wanted === agent) return;
   Object.assign(agents, { wanted, asked: performance.now() });
   say(`Preparing agent ${wanted} …`);
@@ -160,7 +160,8 @@ function checks(found) {
   if (!Array.isArray(found)) { $("doctor-state").textContent = found.problem || "It could not be checked."; return; }
   const many = (how) => found.filter((row) => row.state === how).length;
   const bad = many("fail"), odd = many("warn");
-  $("doctor-state").textContent = bad || odd ? `${counted(bad + odd, "thing")} to look at: ${bad} failed, ${counted(odd, "warning")}.` : "All is well.";
+  const what = [bad ? `${bad} failed` : "", odd ? counted(odd, "warning") : ""].filter(Boolean).join(", ");
+  $("doctor-state").textContent = what ? `Checked: ${what}.` : "Checked: all is well.";
   for (const { check, state: how, found: text, fix } of found) {
     const row = body.insertRow();
     const name = row.insertCell();

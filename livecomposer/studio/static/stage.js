@@ -2,7 +2,7 @@
 
 import { command, rate } from "./link.js";
 import { bar, calm, clear, COLOURS, grid, triangle } from "./draw.js";
-import { AGENT, CLICK, EXTERNAL, flag, listen, live, MUTED, noteName, now, PHASES, state, timeOf } from "./state.js";
+import { AGENT, CLICK, EXTERNAL, flag, listen, live, MUTED, noteName, NOTHING_REACHED, now, PHASES, state, timeOf } from "./state.js";
 
 const PAST_MS = 8000, AHEAD_MS = 2600;
 const PAIR = { coming: "A pair is coming: two phrases.", first: "The first …", second: "The second …", which: "Which was better?" };
@@ -17,7 +17,7 @@ export function start(say) {
   }
   $("role").addEventListener("click", () => command("role"));
   listen("rated", ([, number, value, , phrase]) => {
-    if (phrase === -2) { say("Nothing rated: it has not played just now."); return; }
+    if (phrase === NOTHING_REACHED) { say("Nothing rated: it has not played just now."); return; }
     flash(value);
     flashed = { number, at: performance.now() };
     setTimeout(() => reached(say), 60);

@@ -3,6 +3,7 @@
 export const SOURCES = ["keys", "midi", "page", "virtual", "api"];
 export const PHASES = ["listening", "your call", "playing", "yielded", "stopped"];
 export const HELD = 1, MUTED = 2, CLICK = 4, EXTERNAL = 8;
+export const NOTHING_REACHED = -2; // the phrase of a press that no note was there for: it is no rating
 export const PLAYER = 0, AGENT = 1;
 const KEEP_MS = 120000;
 const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
@@ -144,7 +145,7 @@ function takeBack(rating) {
 
 // Mean of all ratings and of the last eight, after each; and the reward they brought (value times credited weight).
 function curve(t) {
-  const rated = state.ratings.filter((row) => !row.answer);
+  const rated = state.ratings.filter((row) => !row.answer && row.phrase !== NOTHING_REACHED);
   if (!rated.length) { state.curve = []; return; }
   const mean = (rows) => rows.reduce((sum, row) => sum + row.value, 0) / rows.length;
   state.curve = rated.map((row, i) => ({

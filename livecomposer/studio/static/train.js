@@ -3,7 +3,7 @@
 import uPlot from "./vendor/uPlot.esm.js";
 import { ask, command, rate } from "./link.js";
 import { bar, clear, COLOURS, grid, range, triangle } from "./draw.js";
-import { AGENT, counted, flag, HELD, listen, now, SOURCES, state } from "./state.js";
+import { AGENT, counted, flag, HELD, listen, NOTHING_REACHED, now, SOURCES, state } from "./state.js";
 
 const PAST_MS = 40000, TOUR = 10, SIDE_MS = 9000;
 const FEW = 8; // ratings; fewer say nothing for sure
@@ -20,14 +20,18 @@ export function start() {
   }
   listen("explain", (found) => { explain = found; learnt(); if (tour.on) tourLearnt(); });
   for (const name of ["rated", "stands", "answer", "hello", "take"]) listen(name, () => { due = performance.now() + 2500; plot(); });
-  listen("rated", ([, , , source]) => { tour.rated = source !== "api"; learnt(); });
+  listen("rated", ([, , , source, phrase]) => {
+    tour.rated = source !== "api";
+    if (phrase === NOTHING_REACHED) missed();
+  });
   listen("credit", reached);
+  for (const name of ["credit", "stands", "answer", "facts"]) listen(name, () => { if (!explain || explain.problem) learnt(); });
   listen("pressed", pressed);
   listen("about", mark);
   $("tour-open").addEventListener("click", openTour);
   $("tour-like").addEventListener("click", () => rate(0.5));
   $("tour-dislike").addEventListener("click", () => rate(-0.5));
-  $("tour-solo").addEventListener("click", () => { command("role", "solo"); listenOn(); });
+  $("tour-mend").addEventListener("click", () => { if (flag(HELD)) command("held", 0); else command("role", "solo"); listenOn(); });
   $("tour-close").addEventListener("click", () => $("tour").close());
   $("tour").addEventListener("close", () => { tour.on = false; });
 }
@@ -107,7 +111,7 @@ function timeline() {
     g.fillStyle = COLOURS.quiet;
     g.fillText(name, 6, (i + 0.5) * tall);
     for (const rating of state.ratings) {
-      if (rating.source !== name) continue;
+      if (rating.source !== name || rating.phrase === NOTHING_REACHED) continue;
       const x = 60 + (width - 74) * (rating.t - state.began) / end;
       if (rating.answer) { g.fillStyle = COLOURS.ink; g.fillText({ a: "1", b: "2", neither: "0" }[rating.answer], x - 4, (i + 0.5) * tall); continue; }
       triangle(g, x, (i + 0.5) * tall, 4 + 5 * Math.abs(rating.value), rating.value >= 0, rating.value >= 0 ? COLOURS.yes : COLOURS.no);
@@ -217,21 +221,25 @@ function openTour() {
 
 function listenOn() {
   tour.hinted = false;
-  $("tour-solo").hidden = true;
+  $("tour-mend").hidden = true;
   $("tour-text").textContent = "Listen to the agent (the round, yellow notes). Whenever you like what it plays, press →; when you do not, ←. Ten times, and you see what has changed.";
 }
 
 // A press that reaches nothing is not counted: what to do about it is said instead.
 function pressed() {
   const at = performance.now();
-  setTimeout(() => {
-    if (!tour.on || !tour.left || tour.reachedAt > at - ANSWERED_MS) return;
-    tour.hinted = true;
-    $("tour-solo").hidden = flag(HELD) || state.beat && state.beat.role === "solo";
-    $("tour-text").textContent = flag(HELD)
-      ? "That rated nothing: it is HELD, and does not learn. Press Space, then rate on."
-      : "That rated nothing: the agent has not played just now. Play something for it to join in, or choose solo, where it plays by itself.";
-  }, ANSWERED_MS);
+  setTimeout(() => { if (tour.reachedAt < at - ANSWERED_MS) missed(); }, ANSWERED_MS);
+}
+
+function missed() {
+  if (!tour.on || !tour.left) return;
+  tour.hinted = true;
+  const held = flag(HELD), solo = state.beat && state.beat.role === "solo";
+  $("tour-mend").hidden = Boolean(solo) && !held;
+  $("tour-mend").textContent = held ? "Let it learn" : "Let it play solo";
+  const why = held ? "it is HELD, and does not learn. Let it learn, then rate on."
+    : `the agent has not played just now. ${solo ? "Wait until it plays." : "Play something for it to join in, or choose solo, where it plays by itself."}`;
+  $("tour-text").textContent = `That rated nothing: ${why}`;
 }
 
 // The credit of a rating comes at once, a row for each thing that it reached: the first of them counts.
