@@ -291,7 +291,7 @@ def test_a_change_of_taste_is_taken_back_with_the_rating_that_showed_it():
 
 
 def test_a_change_of_taste_is_kept_in_files_and_when_it_is_folded():
-    t, x, y, _ = of_another_mind(10)
+    t, x, _, _ = of_another_mind(10)
     other = Taste(SEEN, 2)
     other.load({name: array.copy() for name, array in t.state().items()})
     np.testing.assert_array_equal(other.mean, t.mean)
