@@ -47,7 +47,7 @@ from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import key_names, parse_key
 from livecomposer.quiet import hush_libraries
 from livecomposer.settings import AGENTS, Settings, user_dir
-from livecomposer.studio.keeping import Kept
+from livecomposer.studio.keeping import IDLE, Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
@@ -247,7 +247,7 @@ class Desk:
         """Say what a key or control has done, where the status line does not show it."""
         if name == "undo":
             gone = self.kept.undo()
-            what = "answer" if isinstance(gone, str) else "rating"
+            what = "press" if gone == IDLE else "answer" if isinstance(gone, str) else "rating"
             self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
             self._count()
         elif name == "forget":
