@@ -264,7 +264,7 @@ class Desk:
 
     def _choose_agent(self, value: float | str | None) -> None:
         """The player wants another agent, or the next."""
-        now = self.shelf.taste.agent
+        now = self.shelf.coming
         agent = str(value) if value is not None else AGENTS[(AGENTS.index(now) + 1) % len(AGENTS)]
         self.shelf.choose_agent(agent)
 
