@@ -115,6 +115,18 @@ def test_what_is_taken_back_no_longer_stands():
     assert {e[2] for e in feed.so_far() if e[0] == "credit"} == {0}
 
 
+def test_who_comes_later_is_told_of_a_press_as_it_was_put_right():
+    _, feed, p = begin("solo")
+    p.advance(9 * S)
+    for t, value in ((10.0, 1.0), (14.0, 1.0), (14.4, -1.0), (20.0, 1.0)):
+        p.rate(round(t * S), value, source="keys")
+    p.undo_rating(22 * S)
+    all_of(feed)
+    later = feed.so_far()
+    assert [e[1:4] for e in named(later, "rated")] == [[10000.0, 0, 1.0], [14400.0, 1, -1.0]]
+    assert {e[2] for e in named(later, "credit")} == {0, 1} and named(later, "stands") == [["stands", 0.0, 2]]
+
+
 def test_who_comes_later_is_told_what_matters_now():
     _, feed, p = begin("solo")
     p.advance(60 * S)
