@@ -303,6 +303,69 @@ def test_taking_a_rating_back_is_exact(name):
     assert agent.trainer.updates % PASSES == 0
 
 
+def weights(agent) -> dict[str, np.ndarray]:
+    return {key: array.copy() for key, array in agent.state().items()}
+
+
+def taught(name: str) -> tuple[NetworkAgent, Steps]:
+    agent = NetworkAgent(make(name).spec, name, hyper_of(name, playing=True), 1)
+    steps = table(agent)
+    for i in range(40):
+        step(agent, steps, i * S, 0, i % 4, lambda action: float(action == 1))
+    return agent, steps
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_plays_stays_as_it_is_until_a_job_is_adopted(name):
+    agent, steps = taught(name)
+    for _ in range(3):
+        before = weights(agent)
+        steps.reward[:40] += 1.0
+        result = agent.job(steps)()
+        for key, array in agent.state().items():
+            np.testing.assert_array_equal(array, before[key])
+        agent.adopt(result)
+        assert (agent.state()["params"] != before["params"]).any()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_last_step_waits_for_what_comes_of_it(name):
+    agent, steps = taught(name)
+    agent.adopt(agent.job(steps)())
+    once = weights(agent)["params"]
+    steps.reward[39] += 1.0
+    agent.adopt(agent.job(steps)())
+    np.testing.assert_array_equal(agent.state()["params"], once)
+
+
+@pytest.mark.parametrize("way", ["fold", "load", "restore"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_jobs_go_on_from_what_was_folded_or_taken_up(name, way):
+    """Of no steps at all nothing is learnt: what a job gives then is what it began with."""
+    agent, steps = taught(name)
+    agent.adopt(agent.job(steps)())
+    learnt, kept = weights(agent)["params"], agent.keep()
+    if way == "fold":
+        agent.fold(steps, steps.n // 2)
+    else:
+        agent = make(name, 2)
+        getattr(agent, way)(kept)
+    agent.adopt(agent.job(table(agent))())
+    np.testing.assert_array_equal(agent.state()["params"], learnt)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_adventure_leaves_more_or_less_to_chance(name):
+    agent = make(name)
+    features, mask, _ = seen(agent, 0)
+    prior = np.linspace(0.0, 3.0, agent.spec.n_actions)
+    mean = []
+    for adventure in (0.0, 0.5, 1.0):
+        agent.explore(adventure)
+        mean.append(np.mean([agent.act(0, features, mask, prior, np.zeros_like(prior)) for _ in range(300)]))
+    assert mean[0] > agent.spec.n_actions - 1.5 > mean[1] > mean[2] + 1.0
+
+
 # ---- what cannot be -------------------------------------------------------------------------------------------------
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(
