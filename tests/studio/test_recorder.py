@@ -90,6 +90,21 @@ def test_another_recorder_goes_on_from_the_last_record(rig):
     assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(2, 0.75)]
 
 
+def test_another_recorder_knows_what_another_taste_has_settled(rig):
+    p = rig.perform()
+    for t, value in ((6, 1.0), (7, 0.5)):
+        p.rate(t * S, value)
+    p.change_taste(8 * S, None)
+    rig.recorder.drain()
+    rig.recorder = rig.new()
+    p.undo_rating(9 * S)  # there is nothing to be taken back
+    p.rate(10 * S, -1.0)
+    p.rate(12 * S, -0.5)
+    p.undo_rating(13 * S)
+    rig.recorder.drain()
+    assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(3, pytest.approx(0.5 / 3))]
+
+
 def test_each_start_is_a_take(rig):
     rig.perform().release(6 * S)
     rig.perform(7 * S, "answer").release(9 * S)
