@@ -76,6 +76,16 @@ def test_what_is_taken_back_no_longer_counts(rig):
     assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(0, None)]
 
 
+def test_presses_that_are_one_count_once(rig):
+    p = rig.perform()
+    p.advance(9 * S)
+    for ms, value in ((10_000, 0.4), (10_020, 0.4), (10_040, 0.8), (10_060, 0.3), (14_000, 1.0), (14_400, -1.0)):
+        p.rate(ms * S // 1000, value, source="keys")
+    rig.recorder.drain()
+    assert p.learning.undoable == 2  # one that bounced and grew, and one that was put right
+    assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(2, pytest.approx(-0.1))]
+
+
 def test_another_recorder_goes_on_from_the_last_record(rig):
     p = rig.perform()
     p.rate(6 * S, 1.0)
