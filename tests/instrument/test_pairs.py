@@ -219,16 +219,16 @@ def test_without_an_answer_the_music_goes_on_and_a_late_one_counts_for_a_minute(
     assert said(reader)[-1][1] == "There is no pair to answer; ask for one first."
 
 
-def test_the_agent_without_a_taste_is_credited():
+@pytest.mark.parametrize(("answer", "a", "b"), [("a", 0.5, -0.5), ("b", -0.5, 0.5), ("neither", -0.25, -0.25)])
+def test_the_agent_without_a_taste_is_credited(answer, a, b):
     p = performance("solo")
     at(p, ASK, "ab")
     p.advance(OVER * MS)
-    p.prefer(OVER * MS, "b")
+    first, second = (phrase.number for phrase in p.pairs._phrases)
+    p.prefer(OVER * MS, answer)
     table = p.learning.steps[1]
-    first = table.phrase[: table.n] == p.line.phrase - 1
-    second = table.phrase[: table.n] == p.line.phrase
-    assert set(table.reward[: table.n][first]) == {-0.5}
-    assert set(table.reward[: table.n][second]) == {0.5}
+    assert set(table.reward[: table.n][table.phrase[: table.n] == first]) == {a}
+    assert set(table.reward[: table.n][table.phrase[: table.n] == second]) == {b}
     assert p.learning.undo()
     assert not table.reward.any()
 
@@ -378,6 +378,20 @@ def test_playing_in_answer_cancels_the_pair_and_is_a_call():
     p.receive(start + 1200 * MS, b"\x80\x3c\x40")
     sent = p.advance(start + 6000 * MS)
     assert [msg for t, msg in sent if t > start + 1200 * MS and msg[0] == 0x91]  # it has been answered
+
+
+@pytest.mark.parametrize("ms", [ONE + 700, TWO + 700, OVER + 700])
+def test_a_pair_that_is_dropped_leaves_nothing_of_what_was_tried(ms):
+    (p, _), (plain, _) = with_ring(), with_ring()
+    at(p, ASK, "ab")
+    p.advance(ms * MS)
+    p.receive(ms * MS, b"\x90\x3c\x50")
+    taste = p.learning.taste
+    assert (taste.daring, taste.weights.any()) == (plain.learning.taste.daring, False)  # nothing has been rated
+    p.rate((ms + 50) * MS, 1.0)
+    draw = p.learning.draw()
+    p.pairs.phrase_begins()
+    assert (p.learning.draw() != draw).any()
 
 
 @pytest.mark.parametrize("answer", ["c", "", "A", None, 1])
