@@ -161,6 +161,15 @@ def of(table, phrase):
     return table.rows[: table.n][table.phrase[: table.n] == phrase]
 
 
+def test_what_was_heard_up_to_an_answer_is_no_silence_behind_it():
+    p, _, _, _ = asked()
+    last = max(int(table.t_ns[table.n - 1]) for table in p.learning.steps)
+    p.prefer((OVER + 100) * MS, "a")
+    assert p.learning._pressed_ns == last
+    p.undo_rating()
+    assert p.learning._pressed_ns == -1
+
+
 @pytest.mark.parametrize(("answer", "chosen"), [("a", 0), ("b", 1)])
 def test_the_line_goes_on_from_the_phrase_that_was_chosen(answer, chosen):
     p, _, _, _ = asked()

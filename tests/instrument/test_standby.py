@@ -121,6 +121,14 @@ def test_a_change_reaches_the_plan_within_two_beats():
     assert planned and not kept
 
 
+def test_what_is_made_ready_is_planned_on_what_is_known_and_not_on_what_is_tried():
+    ready = Performance(Settings(role="solo", seed=3, adventure=0.9)).standby.ready(OTHER)
+    plain = Performance(Settings(role="solo", seed=5, adventure=0.0), snapshot=OTHER)
+    for (future, _), agent in zip(ready.kept[:3], plain.learning.agents, strict=True):
+        np.testing.assert_array_equal(future, agent.future)
+        assert future.any()
+
+
 def test_what_cannot_be_used_changes_nothing():
     p = rated(Performance(Settings(role="solo", seed=3), snapshot=MINE), 2)
     before = standing(p)
