@@ -286,6 +286,25 @@ def test_a_trainer_learns_the_same_from_the_same_seed(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_who_is_judged_leaves_nothing_to_chance(name):
+    trainer = make_trainer(name, 6, 3, hyper_of(name), 1)
+    x, mask = np.ones(6, dtype=np.float32), np.ones(3, dtype=np.uint8)
+    assert len({trainer.act(x, mask, greedy=True) for _ in range(60)}) == 1
+    assert len({trainer.act(x, mask) for _ in range(60)}) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "dqn"])
+def test_steps_fall_to_nothing_over_a_training(name):
+    trainer = make_trainer(name, 6, 3, hyper_of(name), 1)
+    moved = []
+    for share in (0.0, 1.0):
+        before = trainer.state()["params"].copy()
+        trainer.learn(filled(64), share)
+        moved.append(bool((trainer.state()["params"] != before).any()))
+    assert moved == [True, False]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_taking_a_rating_back_is_exact(name):
     """A job begins at the base: with the rewards as they were, the weights are as they were."""
     agent = NetworkAgent(make(name).spec, name, hyper_of(name, playing=True), 1)
