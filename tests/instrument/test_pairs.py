@@ -214,6 +214,16 @@ def test_an_answer_while_the_second_sounds_counts_when_it_has_ended():
     ]  # fmt: skip
 
 
+def test_an_answer_to_a_pair_that_was_left_is_none_to_the_next():
+    p, _ = with_ring()
+    at(p, ASK, "ab")
+    at(p, TWO + BAR, "ab_b")
+    at(p, TWO + BAR + 100, "ab")
+    at(p, GOES_ON + BAR, "ab")
+    p.advance(p.transport.ns_at(p.pairs.spans[1][1]))
+    assert (p.pairs.state, p.learning.taste.n) == (ASKED, 0)
+
+
 def test_without_an_answer_the_music_goes_on_and_a_late_one_counts_for_a_minute():
     p, _, _, _ = asked()
     assert onsets(p, OVER + 8 * BEAT - 40) == []
