@@ -17,6 +17,7 @@ from livecomposer.music.context import HEADS, ROLE, ROLES, TICK
 from livecomposer.music.rules import HEAD_OF, N_RULES, load_weights
 from livecomposer.practice_agents import EVENTS, Learnt, Wanted, practise
 from livecomposer.ratings.features import N_ACTIVE, N_FEATURES, NAMES
+from tests.agents import naive
 
 LIKED = NAMES.index("voicing.1")
 
@@ -213,6 +214,20 @@ def test_choices_are_drawn_as_the_instrument_draws_them(name):
         mask = (rng.random(n) < 0.7).astype(np.uint8)
         drawn = _choose(table, params, x, mask, prior, units, chance, state, width, depth, scale, unit, policy["heat"])
         assert drawn == agent.act(state, x, mask, prior, np.zeros(n))
+
+
+def test_a_table_learns_from_what_it_has_played_piece_by_piece():
+    music = imagined(600, liked=0.3)
+    rows = play(music)[0]
+    agents = make_agents("q", 1, load_prior("none"))[0]
+    module._learn("q", agents, [music], 0.0, 0)
+    twin = np.zeros_like(agents[0].q)
+    naive.td_sweep(
+        twin, music.states(0), rows.action, rows.reward.astype(np.float64), rows.terminated, rows.mask, 1, "q",
+        *agents[0].table.rates,
+    )  # fmt: skip
+    np.testing.assert_array_equal(agents[0].q, twin)
+    assert rows.terminated.any() and twin.any() and not agents[1].q.any()
 
 
 def test_piece_after_piece_is_of_the_role_that_is_practised():

@@ -136,6 +136,14 @@ def test_an_undo_of_what_reached_nothing_takes_no_other_rating_back():
     assert p.snapshot() == after()
 
 
+@pytest.mark.parametrize("role", ["solo", "harmonize"])
+def test_a_panic_ends_the_phrase_that_is_judged(role):
+    p = performance(role)
+    feed(p, (3000, "90 3c 50")) if role == "harmonize" else p.advance(4100 * MS)
+    p.command(4100 * MS, "panic")
+    assert p.learning.meaning.phrases.now.end_ns == 4100 * MS
+
+
 # ---- strength ----------------------------------------------------------------------------------------------------
 
 
