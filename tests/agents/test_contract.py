@@ -293,6 +293,16 @@ def test_who_is_judged_leaves_nothing_to_chance(name):
     assert len({trainer.act(x, mask) for _ in range(60)}) == 3
 
 
+def test_the_target_network_follows_in_steps():
+    trainer = make_trainer("dqn", 6, 3, hyper_of("dqn", {"begin": 1, "updates": 1, "target_every": 2}), 1)
+    params = []
+    for i in range(5):
+        params.append(trainer.policy_params.copy())
+        trainer.learn(filled(64, i))
+        np.testing.assert_array_equal(trainer.state()["target"], params[i - i % 2])
+    assert len({array.tobytes() for array in params}) == 5
+
+
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "dqn"])
 def test_steps_fall_to_nothing_over_a_training(name):
     trainer = make_trainer(name, 6, 3, hyper_of(name), 1)
@@ -309,7 +319,7 @@ def test_taking_a_rating_back_is_exact(name):
     """A job begins at the base: with the rewards as they were, the weights are as they were."""
     agent = NetworkAgent(make(name).spec, name, hyper_of(name, playing=True), 1)
     steps = table(agent)
-    for i in range(40):
+    for i in range(300):  # more than a batch
         step(agent, steps, i * S, 0, i % 4, lambda action: float(action == 1))
     agent.adopt(agent.job(steps)())
     once = agent.trainer.state()["params"].copy()
