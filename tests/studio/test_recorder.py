@@ -181,8 +181,12 @@ def test_a_full_disk_loses_nothing_that_the_ring_still_has(rig):
     assert "full" in rig.recorder.failed and rig.kept(1) == before
     rig.store._db.execute("PRAGMA max_page_count = 1000000")
     rig.recorder.drain()
-    assert rig.recorder.failed == "" and rig.kept(1) == RingReader(rig.memory).read(1 << 14)
-    assert rig.store.losses(1) == [] and rig.store.takes()[0].ratings == 1
+    on_ring = RingReader(rig.memory).read(1 << 14)
+    assert rig.recorder.failed == "" and rig.kept(1) == on_ring
+    onsets = sum(r.kind == Kind.OUTPUT and r.payload[14] & 0xF0 == 0x90 and r.payload[16] > 0 for r in on_ring)
+    (take,) = rig.store.takes()
+    assert (take.ratings, take.agent) == (1, onsets)  # nothing is counted twice
+    assert rig.store.losses(1) == []
 
 
 def test_what_a_full_disk_outlasts_is_said_by_the_take(tmp_path):
