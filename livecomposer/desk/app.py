@@ -47,7 +47,7 @@ from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import key_names, parse_key
 from livecomposer.quiet import hush_libraries
 from livecomposer.settings import AGENTS, Settings, user_dir
-from livecomposer.studio.keeping import Kept
+from livecomposer.studio.keeping import IDLE, Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
@@ -251,7 +251,7 @@ class Desk:
         """Say what a key or control has done, where the status line does not show it."""
         if name == "undo":
             gone = self.kept.undo()
-            what = "answer" if isinstance(gone, str) else "rating"
+            what = "press" if gone == IDLE else "answer" if isinstance(gone, str) else "rating"
             self.screen.say(f"There is no {what} to take back." if gone is None else f"Took the last {what} back.")
             self._count()
         elif name == "forget":
@@ -268,7 +268,7 @@ class Desk:
 
     def _choose_agent(self, value: float | str | None) -> None:
         """The player wants another agent, or the next."""
-        now = self.shelf.taste.agent
+        now = self.shelf.coming
         agent = str(value) if value is not None else AGENTS[(AGENTS.index(now) + 1) % len(AGENTS)]
         self.shelf.choose_agent(agent)
         self._tell_page()

@@ -13,6 +13,7 @@ from livecomposer.instrument.records import (
     FLAG_EXTERNAL,
     FLAG_HELD,
     FLAG_MUTED,
+    NOTHING_REACHED,
     ROLE_NAMES,
     SAME_PRESS,
     unpack,
@@ -66,7 +67,7 @@ class State:
             _, self.notes, self.p50_ms, self.p99_ms, self.max_ms, self.misses, self.malformed = unpack(record)
         elif record.kind == Kind.RATING:
             _, number, _, value, phrase = unpack(record)
-            if phrase != SAME_PRESS:
+            if phrase not in (NOTHING_REACHED, SAME_PRESS):
                 self.ratings += number != self.number  # else it stands for the last one
                 self.number, self.last_rating = number, value
         elif record.kind == Kind.ANSWER:

@@ -48,6 +48,7 @@ class Offer(NamedTuple):
     number: int
     memory: SharedMemory | None
     rest: list[str]
+    told: bool  # the instrument has been; before that, while its agent is made ready, another can take its place
 
 
 class Shelf:
@@ -102,6 +103,11 @@ class Shelf:
         if not self.taste.ours:
             say(f"Warning: {_in_use(self.taste.name)}")
         say(self._introduction())
+
+    @property
+    def coming(self) -> str:
+        """The agent that plays, or will soon."""
+        return (self._offer or self).taste.agent
 
     @property
     def changing(self) -> bool:
@@ -269,6 +275,8 @@ class Shelf:
         """Whether the taste can be changed now; says why not."""
         if self._trouble:
             self._say(f'The taste is not changed: first "{(self._owed or (self.taste,))[0].name}" must be saved.')
+        if self._offer is not None and not self._offer.told:
+            self._withdraw()
         return self._offer is None and not self._trouble
 
     def _learnt_by(self, name: str) -> str | None:
@@ -328,7 +336,7 @@ class Shelf:
                 self._say(f'Warning: {error}; going on with "{self.taste.name}".')
                 continue
             who = _agent(data) if data is not None else agent or self.taste.agent
-            self._offer = Offer(Played(path, lock, ours, data, who), self.number + 1, memory, names)
+            self._offer = Offer(Played(path, lock, ours, data, who), self.number + 1, memory, names, False)
             if who == self.taste.agent or self._ready(who):
                 self._hand_over()
             return
@@ -336,6 +344,7 @@ class Shelf:
     def _hand_over(self) -> None:
         """Tell the instrument of the offer."""
         assert self._offer is not None
+        self._offer = self._offer._replace(told=True)
         taste, memory = self._offer.taste, self._offer.memory
         place = f"{taste.agent}={memory.name if memory is not None else ''}"
         self._tell(inbox.pack(time.perf_counter_ns(), 0, inbox.TASTE, float(self._offer.number), place.encode()))

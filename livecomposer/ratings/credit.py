@@ -13,6 +13,7 @@ from livecomposer.ratings.phrases import Phrase
 
 LASTS_S = 1.5  # a note is heard until the next begins, at most so long
 WINDOW_S = 3.5  # a note that began earlier cannot be meant by a press inside a phrase
+LASTING_S = 12.0  # what is remembered of what went on without a breath
 GRACE_S = 1.5  # the longest way of a press from finger to loop, and of another that repeats or corrects it
 LEAST = 0.01  # of a press: less is nobody's meaning
 PHRASE_WEIGHT = 0.3  # of a press about a phrase on each note: a verdict on all of them, vaguer on each
@@ -85,10 +86,11 @@ class Credit:
         return reached, chance
 
     def whole(self, phrase: Phrase) -> list[tuple[int, int, float]]:
-        """The steps of a phrase: (head, step number, weight)."""
+        """The steps of a phrase, of a long one the last `LASTING_S`: (head, step number, weight)."""
+        since = max(phrase.since_ns, phrase.last_ns - int(LASTING_S * 1e9) - 1)
         reached = []
         for head, table in enumerate(self.tables):
-            low, high = np.searchsorted(table.t_ns[: table.n], (phrase.since_ns, phrase.last_ns), "right")
+            low, high = np.searchsorted(table.t_ns[: table.n], (since, phrase.last_ns), "right")
             reached += [(head, table.first + i, PHRASE_WEIGHT) for i in range(int(low), int(high))]
         return reached
 

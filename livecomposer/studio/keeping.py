@@ -14,6 +14,7 @@ from livecomposer.instrument.records import (
     BY_PLAYER,
     BY_RELEASE,
     FORGET_S,
+    NOTHING_REACHED,
     SAME_PRESS,
     unpack,
 )
@@ -24,10 +25,11 @@ from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
 
 PAIR_MARKS = {"a": "pair: the first", "b": "pair: the second", "neither": "pair: neither"}
+IDLE = ""  # said by a press that no note was there for: it can be taken back, and is no rating
 
 
 class Verdicts:
-    """Ratings and answers as they stand: ``given`` has (seconds, value, or what was said of a pair)."""
+    """Ratings and answers as they stand: ``given`` has (seconds, value, or what was said of a pair, or `IDLE`)."""
 
     def __init__(self, start_ns: int) -> None:
         self.start_ns = start_ns
@@ -45,7 +47,8 @@ class Verdicts:
                 if number == self._number:  # it stands for the last one
                     self.undo()
                 self._number = number
-                self.given.append(((t_pressed - self.start_ns) * 1e-9, value))
+                said = IDLE if phrase == NOTHING_REACHED else value
+                self.given.append(((t_pressed - self.start_ns) * 1e-9, said))
         elif record.kind == Kind.ANSWER:
             self._number, answer, _, _ = unpack(record)
             self.given.append(((record.t_ns - self.start_ns) * 1e-9, PAIR_MARKS[answer]))
@@ -72,7 +75,7 @@ class Verdicts:
     @property
     def pairs(self) -> int:
         """Pairs that have been answered."""
-        return sum(isinstance(value, str) for _, value in self.given)
+        return sum(value in PAIR_MARKS.values() for _, value in self.given)
 
     def settle(self) -> None:
         """What has been rated up to now can no longer be taken back."""
@@ -83,16 +86,16 @@ class Verdicts:
         self._floor = self._floor_before
 
     def undo(self) -> float | str | None:
-        """The last rating or answer has been taken back; returns it, None if there was none."""
+        """The last press or answer has been taken back; returns what it said, None if there was none."""
         return self.given.pop()[1] if len(self.given) > self._floor else None
 
     def forget(self, t_ns: int) -> int:
         """Those pressed in the last 30 s have been taken back; returns how many that were."""
         since = (t_ns - self.start_ns) * 1e-9 - FORGET_S
-        n = len(self.given)
-        while self.given and self.given[-1][0] >= since and self.undo() is not None:
-            pass
-        return n - len(self.given)
+        gone = []
+        while self.given and self.given[-1][0] >= since and (said := self.undo()) is not None:
+            gone.append(said)
+        return len(gone) - gone.count(IDLE)
 
 
 class Kept:
@@ -149,7 +152,7 @@ class Kept:
     @property
     def ratings(self) -> list[tuple[float, float | str]]:
         """What has been rated and answered, and stands."""
-        return self.verdicts.given
+        return [(t_s, said) for t_s, said in self.verdicts.given if said != IDLE]
 
     @property
     def pairs(self) -> int:
@@ -165,7 +168,7 @@ class Kept:
         self.verdicts.unsettle()
 
     def undo(self) -> float | str | None:
-        """The last rating or answer has been taken back; returns it, None if there was none."""
+        """The last press or answer has been taken back; returns what it said, None if there was none."""
         return self.verdicts.undo()
 
     def forget(self, t_ns: int) -> int:

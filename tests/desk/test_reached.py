@@ -82,7 +82,7 @@ def test_what_reached_nothing_or_was_no_rating_is_not_said():
     assert run.line(2000)
     run.p.rate(3010 * MS, 1.0, None, "keys")
     assert run.line(9000) == ""
-    assert (run.state.ratings, len(run.kept.ratings)) == (2, 2)
+    assert (run.state.ratings, len(run.kept.ratings)) == (1, 1)
 
 
 def test_many_presses_are_one_line_a_second_the_last():

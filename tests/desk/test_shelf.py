@@ -643,6 +643,12 @@ def test_a_taste_of_an_agent_that_is_not_ready_waits_until_it_is(tmp_path, put):
     stage.shelf.tried("q", True)
     assert stage.take() == taste(4, agent="q")
     stage.shelf.choose("bob")
+    assert (asked, stage.shelf.coming) == (["q", "ppo"], "ppo")
+    stage.shelf.choose_agent("a2c")  # before that is ready: it takes its place
+    assert (asked, stage.shelf.coming) == (["q", "ppo", "a2c"], "a2c")
+    stage.shelf.tried("ppo", True)
+    assert not stage.told
+    stage.shelf.choose("bob")
     stage.heard()
     stage.shelf.tried("ppo", False)
     assert stage.heard() == ['Warning: agent ppo cannot be played; going on with "ann".']

@@ -10,7 +10,7 @@ from livecomposer.agents.protocol import Choice, Steps
 from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.records import Recorder
 from livecomposer.music.actions import HeadSpec
-from livecomposer.ratings.credit import GRACE_S, LASTS_S, PHRASE_WEIGHT, WINDOW_S, Credit, delay_weights
+from livecomposer.ratings.credit import GRACE_S, LASTING_S, LASTS_S, PHRASE_WEIGHT, WINDOW_S, Credit, delay_weights
 from livecomposer.ratings.delay import USUAL, Delay
 from livecomposer.ratings.phrases import Phrase
 
@@ -86,6 +86,12 @@ def test_a_verdict_reaches_the_whole_phrase_with_the_rests_before_it_and_nothing
         (1, 0, PHRASE_WEIGHT),
         (1, 1, PHRASE_WEIGHT),
     ]
+
+
+def test_of_what_went_on_without_a_breath_a_verdict_reaches_the_last_seconds():
+    table = table_of(range(0, 30_000, 1000))
+    reached = Credit([table]).whole(Phrase(1, -1, 0, 29_000 * MS, 29_900 * MS, 30))
+    assert reached == [(0, i, PHRASE_WEIGHT) for i in range(29 - int(LASTING_S), 30)]
 
 
 @given(

@@ -11,7 +11,7 @@ from livecomposer.instrument.ring import RingReader, RingWriter, size_of
 from livecomposer.midi.files import read_performance
 from livecomposer.music.metre import parse_metre
 from livecomposer.settings import Settings
-from livecomposer.studio.keeping import Kept
+from livecomposer.studio.keeping import IDLE, Kept
 
 S = 1_000_000_000
 
@@ -60,6 +60,24 @@ def test_export_reads_back_with_every_note_ended_even_after_a_crash(tmp_path: Pa
     assert [m[1] for _, m in player if m[0] >> 4 == 9] == [60, 64, 67]
     last = [(round(t, 2), m[0], m[1]) for t, m in agent if m[1] == 50]
     assert last == [(5.0, 0x91, 50), (5.5, 0x81, 50)]
+
+
+def test_a_press_for_which_nothing_was_there_is_taken_back_and_counts_for_nothing(tmp_path: Path) -> None:
+    memory = memoryview(bytearray(size_of(1 << 12)))
+    settings = Settings(role="harmonize", seed=2)
+    p = Performance(settings, ring=RingWriter(memory, 1 << 12))
+    p.rate(S, 1.0)
+    kept, state = Kept(settings, True, 0), State()
+    for record in RingReader(memory).read():
+        kept.take(record)
+        state.take(record, parse_metre("4/4"))
+    assert (kept.ratings, kept.pairs, kept.verdicts.ratings, state.ratings) == ([], 0, [], 0)
+    kept.export(str(tmp_path / "a.mid"))
+    assert not [m for m in mido.MidiFile(tmp_path / "a.mid").tracks[0] if m.type == "marker"]
+    assert kept.forget(2 * S) == 0
+    assert kept.undo() is None
+    kept.verdicts.given.append((1.0, IDLE))
+    assert (kept.undo(), kept.undo()) == (IDLE, None)
 
 
 def test_answers_are_kept_with_the_ratings_and_taken_back_in_turn(tmp_path: Path) -> None:
