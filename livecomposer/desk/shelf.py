@@ -117,8 +117,7 @@ class Shelf:
     @property
     def preparing(self) -> str:
         """The agent that is to take over, "" if it is the one that plays."""
-        offered = self._offer.taste.agent if self._offer is not None else ""
-        return offered if offered != self.taste.agent else ""
+        return self.coming if self.coming != self.taste.agent else ""
 
     # ---- changing ------------------------------------------------------------------------------------------------
 

@@ -239,6 +239,8 @@ def test_what_it_has_learnt_is_shown_with_its_uncertainty(page):
     page.wait_for_selector(".learnt canvas", timeout=60_000)
     label = page.get_attribute(".learnt canvas", "aria-label")
     assert label.startswith("worth ") and " plus or minus " in label
+    until(page, "/^[0-9]+ ratings?[.,] .*[.…]$/.test(document.getElementById('learnt-note').textContent)")
+    assert "1 pairs" not in page.inner_text("#learnt-note")
     page.locator("[data-knob='adventure']").fill("0.2")
     assert page.inner_text("#adventure-out") == "0.20"
     page.wait_for_timeout(600)
@@ -379,15 +381,17 @@ def test_every_control_is_reached_by_the_keyboard(page):
 def test_every_column_of_the_takes_is_seen_or_folded(page):
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("F3")
+    until(page, "document.querySelector('#take-rows tr')")
+    for cell, text in ((3, "harmonize"), (5, "12345"), (7, "▼ -0.55")):
+        page.evaluate(f"document.querySelector('#take-rows tr').cells[{cell}].textContent = '{text}'")
+    heads = "[...document.querySelectorAll('#takes th')].filter((th) => th.offsetWidth).map((th) => th.textContent)"
+    beyond = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.scroll'))"
     for wide, shown in ((1280, 8), (1024, 6), (390, 4)):
         page.set_viewport_size({"width": wide, "height": 800})
         page.wait_for_timeout(200)
-        assert (
-            js(page, "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.scroll'))")
-            <= 0
-        )
-        heads = "[...document.querySelectorAll('#takes th')].filter((th) => th.offsetWidth).map((th) => th.textContent)"
+        assert js(page, beyond) <= 0
         assert len(js(page, heads)) == shown and js(page, heads)[-1] == "liking"
+        shot(page, f"takes-{wide}")
     page.set_viewport_size(SIZE)
 
 

@@ -146,9 +146,10 @@ function learnt() {
     return;
   }
   const words = explain.statements.map((s) => `${s.says} ${s.words}`);
-  const n = explain.ratings + explain.pairs;
-  const sure = words.length ? `Sure of: ${words.join("; ")}.` : n < FEW ? tooFew(n) : "Sure of nothing yet: rate on.";
-  note.textContent = `${counted(explain.ratings, "rating")}, ${counted(explain.pairs, "pair")}. ${sure}`;
+  const known = explain.ratings + explain.pairs, n = Math.max(known, given());
+  const unsure = n < FEW ? tooFew(n) : known < FEW ? "The last ones are being looked at …" : "Sure of nothing yet: rate on.";
+  const pairs = explain.pairs ? `, ${counted(explain.pairs, "pair")}` : "";
+  note.textContent = `${counted(explain.ratings, "rating")}${pairs}. ${words.length ? `Sure of: ${words.join("; ")}.` : unsure}`;
   const stated = new Set(explain.statements.map((s) => s.feature));
   const rows = [...explain.effects].sort((a, b) => Math.abs(b.worth) / b.sd - Math.abs(a.worth) / a.sd);
   const list = $("learnt");
@@ -164,11 +165,16 @@ function tooFew(n) {
   return `Too few to be sure of anything: about ${FEW - n} more.`;
 }
 
+// Ratings and answers of this take from which something has been learnt.
+function given() {
+  return state.ratings.filter((row) => row.answer || row.reached.length).length;
+}
+
 // What to say while there is nothing to explain.
 function unexplained() {
   const { agent } = state.facts;
   if (agent && agent !== "dyna-q") return `Agent ${agent} keeps no reasons for what it plays; dyna-q does.`;
-  const n = state.ratings.filter((row) => row.answer || row.reached.length).length;
+  const n = given();
   if (!n) return "Nothing yet: rate what it plays.";
   return `${counted(n, "rating")} so far. ${n < FEW ? tooFew(n) : "It is being looked at …"}`;
 }
