@@ -8,12 +8,16 @@ import pytest
 
 from livecomposer import Performance, Settings, cli
 from livecomposer import practice_agents as module
+from livecomposer.agents.imagined import NAT, Imagined, _choose, rows_of
 from livecomposer.agents.model import pack, unpack
-from livecomposer.agents.registry import NETWORKS, TABULAR
+from livecomposer.agents.prior import load_prior
+from livecomposer.agents.registry import NETWORKS, TABULAR, hyper_of, make_agents
 from livecomposer.errors import LivecomposerError
-from livecomposer.music.rules import N_RULES
-from livecomposer.practice_agents import EVENTS, Wanted, practise
-from livecomposer.ratings.features import N_FEATURES, NAMES
+from livecomposer.music.context import HEADS, ROLE, ROLES, TICK
+from livecomposer.music.rules import HEAD_OF, N_RULES, load_weights
+from livecomposer.practice_agents import EVENTS, Learnt, Wanted, practise
+from livecomposer.ratings.features import N_ACTIVE, N_FEATURES, NAMES
+from tests.agents import naive
 
 LIKED = NAMES.index("voicing.1")
 
@@ -74,16 +78,55 @@ def test_a_model_is_what_the_instrument_begins_with(run, tmp_path):
 
 
 def test_resume_goes_on(run):
-    steps, seen = [], []
+    steps, seen, seeds = [], [], []
     practise = module.practise
+
+    def watched(wanted, show):
+        seen.append(wanted.start)
+        seeds.append(wanted.seed)
+        return practise(wanted, show)
+
     for more in ((), ("--resume",)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "practise", lambda wanted, show: seen.append(wanted.start) or practise(wanted, show))
+            patch.setattr(module, "practise", watched)
             steps.append(json.loads(run("--agent", "a2c", "--steps", EVENTS, "--json", *more)[1])["steps"])
         kept = Path("a2c.npz").read_bytes()
         seen.append(kept)
     assert steps == [EVENTS, 2 * EVENTS]
     assert seen[0] is None and seen[2] == seen[1] != seen[3]  # it begins with what was written
+    assert seeds[1] == seeds[0] + EVENTS  # and to other music
+
+
+@pytest.mark.parametrize("name", ["q", "a3c", "ppo"])
+def test_what_it_goes_on_from_is_all_that_it_stands_on(name):
+    begun = practise(wanted(name, 2 * EVENTS))
+    data = pack(begun.arrays, {"kind": "model", "agent": name, "layout": begun.layout})
+    again = practise(wanted(name, 0, start=data))
+    assert (again.steps, again.metrics) == (0, begun.metrics)
+    for key, array in begun.arrays.items():
+        np.testing.assert_array_equal(array, again.arrays[key])
+
+
+def test_of_several_seeds_the_best_is_kept(run, monkeypatch):
+    class Inline:
+        def __init__(self, *_, **__):
+            self.map = map
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    def practised(wanted):
+        metrics = {"reward": (0.1, 0.3, 0.2)[wanted.seed - 5], "prior": 0.0}
+        return Learnt({"x": np.array([wanted.seed])}, metrics, [], 1, 1)
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Inline)
+    monkeypatch.setattr(module, "practise", practised)
+    report = json.loads(run("--agent", "ppo", "--steps", EVENTS, "--seeds", 3, "--seed", 5, "--json")[1])
+    arrays, meta = unpack(Path("ppo.npz").read_bytes())
+    assert (report["seed"], meta["seed"], arrays["x"].tolist(), report["metrics"]["reward"]) == (6, 6, [6], 0.3)
 
 
 def test_ctrl_c_saves(run, monkeypatch):
@@ -99,6 +142,100 @@ def test_ctrl_c_saves(run, monkeypatch):
     code, out, _ = run("--agent", "q", "--steps", 5 * EVENTS, "--json")
     assert (code, json.loads(out)["steps"]) == (0, EVENTS)
     assert any(array.any() for array in unpack(Path("q.npz").read_bytes())[0].values())
+
+
+# ---- the music that is imagined --------------------------------------------------------------------------------------
+TABLES = [np.zeros((spec.n_states, spec.n_actions)) for spec in HEADS]
+
+
+def imagined(n, seed=1, role="solo", rules=None, liked=0.0):
+    rules = np.zeros(N_RULES) if rules is None else rules
+    return Imagined(load_prior("shipped"), np.full(N_FEATURES, liked), rules, ROLES.index(role), seed, n)
+
+
+def play(music):
+    """Its next events by the prior, as each head's rows."""
+    music.play(TABLES, None, {"unit": 1.0, "heat": 1.0})
+    return [rows_of([music], head) for head in range(3)]
+
+
+def test_a_choice_earns_what_the_rules_of_its_head_say():
+    rules, earned = load_weights(), []
+    music = imagined(1, rules=rules)
+    for _ in range(200):
+        for head, rows in enumerate(play(music)):
+            due = NAT * float((rules * music.stage.columns) @ (head == HEAD_OF))
+            assert rows.reward.tolist() == pytest.approx([due] * len(rows.action), abs=1e-6)
+            earned += [due] * len(rows.action)
+    assert min(earned) < 0.0 < max(earned)
+
+
+def test_a_choice_earns_what_each_of_its_features_is_liked():
+    rows = play(imagined(300, liked=1.0))
+    assert set(rows[0].reward.tolist()) == {0.0, float(N_ACTIVE[0])}  # a rest that goes on has none
+    for head in (1, 2):
+        assert set(rows[head].reward.tolist()) == {float(N_ACTIVE[head])}
+
+
+def test_pieces_end_for_all_heads_and_stages_break_off():
+    one, ends = imagined(1), []
+    for i in range(600):
+        before = int(one.stage.own[TICK])
+        rows = play(one)
+        over = int(one.stage.own[TICK]) < before
+        assert rows[0].terminated.tolist() == [over]
+        ends += [i] * over
+    whole, other = imagined(600), imagined(300, seed=2)
+    rows = play(whole)
+    play(other)
+    assert np.flatnonzero(rows[0].terminated).tolist() == ends and len(ends) >= 2
+    assert [int(of.terminated.sum()) for of in rows] == [len(ends)] * 3
+    assert np.flatnonzero(rows_of([whole, other], 0).ghost).tolist() == [599, 899]
+    assert all(np.flatnonzero(of.ghost).tolist() == [len(of.action) - 1] for of in rows)
+
+
+@pytest.mark.parametrize("name", ["q", "dqn", "ppo"])
+def test_choices_are_drawn_as_the_instrument_draws_them(name):
+    agent = make_agents(name, 1, load_prior("none"))[0][1]
+    rng, n = np.random.default_rng(3), agent.spec.n_actions
+    table, params = np.zeros((1, 0)), np.zeros(0, dtype=np.float32)
+    if name in TABULAR:
+        agent.q[:] = rng.normal(size=agent.q.shape) * 0.02
+        table = agent.q
+    else:
+        params = agent.trainer.policy_params
+        params[:] = rng.normal(size=params.size) * 0.1
+    policy = module._policy(name, hyper_of(name, playing=True))
+    width, depth, scale, unit = (policy.get(key, usual) for key, usual in
+                                 (("width", 0), ("depth", 0), ("scale", 1.0), ("unit", 1.0)))  # fmt: skip
+    units, chance = np.zeros(depth * width + n, dtype=np.float32), agent.rng.copy()
+    for state in range(100):
+        x, prior = rng.normal(size=agent.n_features or 1).astype(np.float32), rng.normal(size=n)
+        mask = (rng.random(n) < 0.7).astype(np.uint8)
+        drawn = _choose(table, params, x, mask, prior, units, chance, state, width, depth, scale, unit, policy["heat"])
+        assert drawn == agent.act(state, x, mask, prior, np.zeros(n))
+
+
+def test_a_table_learns_from_what_it_has_played_piece_by_piece():
+    music = imagined(600, liked=0.3)
+    rows = play(music)[0]
+    agents = make_agents("q", 1, load_prior("none"))[0]
+    module._learn("q", agents, [music], 0.0, 0)
+    twin = np.zeros_like(agents[0].q)
+    naive.td_sweep(
+        twin, music.states(0), rows.action, rows.reward.astype(np.float64), rows.terminated, rows.mask, 1, "q",
+        *agents[0].table.rates,
+    )  # fmt: skip
+    np.testing.assert_array_equal(agents[0].q, twin)
+    assert rows.terminated.any() and twin.any() and not agents[1].q.any()
+
+
+def test_piece_after_piece_is_of_the_role_that_is_practised():
+    for role in ROLES:
+        music = imagined(300, role=role)
+        for _ in range(4):
+            play(music)
+            assert music.stage.world[ROLE] == ROLES.index(role)
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------

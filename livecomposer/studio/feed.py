@@ -92,6 +92,8 @@ class Feed:
             while self._past[0][1] < event[1] - PAST_MS:
                 self._past.popleft()
         elif name in ("rated", "credit", "answer"):
+            if name == "rated":  # it may stand for the last one
+                self._rated = [e for e in self._rated if e[2] != event[2]]
             self._rated.append(event)
         elif name == "stands":
             gone = [e for e in self._rated if e[0] != "credit"][event[2] :]

@@ -21,7 +21,9 @@ from livecomposer.studio.store import Store
 
 TURN_S = 0.25
 MOST = 1 << 15  # records of one transaction
-TALLIED = (Kind.START, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, Kind.COMMAND, Kind.LEDGER, Kind.END)
+TALLIED = (
+    Kind.START, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, Kind.COMMAND, Kind.TASTE, Kind.LEDGER, Kind.END,
+)  # fmt: skip
 OVERWRITTEN = "the ring had been overwritten before they could be written"
 UNSENT = "the MIDI output did not take them"
 

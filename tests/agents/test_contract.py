@@ -286,11 +286,40 @@ def test_a_trainer_learns_the_same_from_the_same_seed(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_who_is_judged_leaves_nothing_to_chance(name):
+    trainer = make_trainer(name, 6, 3, hyper_of(name), 1)
+    x, mask = np.ones(6, dtype=np.float32), np.ones(3, dtype=np.uint8)
+    assert len({trainer.act(x, mask, greedy=True) for _ in range(60)}) == 1
+    assert len({trainer.act(x, mask) for _ in range(60)}) == 3
+
+
+def test_the_target_network_follows_in_steps():
+    trainer = make_trainer("dqn", 6, 3, hyper_of("dqn", {"begin": 1, "updates": 1, "target_every": 2}), 1)
+    params = []
+    for i in range(5):
+        params.append(trainer.policy_params.copy())
+        trainer.learn(filled(64, i))
+        np.testing.assert_array_equal(trainer.state()["target"], params[i - i % 2])
+    assert len({array.tobytes() for array in params}) == 5
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "dqn"])
+def test_steps_fall_to_nothing_over_a_training(name):
+    trainer = make_trainer(name, 6, 3, hyper_of(name), 1)
+    moved = []
+    for share in (0.0, 1.0):
+        before = trainer.state()["params"].copy()
+        trainer.learn(filled(64), share)
+        moved.append(bool((trainer.state()["params"] != before).any()))
+    assert moved == [True, False]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_taking_a_rating_back_is_exact(name):
     """A job begins at the base: with the rewards as they were, the weights are as they were."""
     agent = NetworkAgent(make(name).spec, name, hyper_of(name, playing=True), 1)
     steps = table(agent)
-    for i in range(40):
+    for i in range(300):  # more than a batch
         step(agent, steps, i * S, 0, i % 4, lambda action: float(action == 1))
     agent.adopt(agent.job(steps)())
     once = agent.trainer.state()["params"].copy()
@@ -301,6 +330,69 @@ def test_taking_a_rating_back_is_exact(name):
     agent.adopt(agent.job(steps)())
     np.testing.assert_array_equal(agent.trainer.state()["params"], once)
     assert agent.trainer.updates % PASSES == 0
+
+
+def weights(agent) -> dict[str, np.ndarray]:
+    return {key: array.copy() for key, array in agent.state().items()}
+
+
+def taught(name: str) -> tuple[NetworkAgent, Steps]:
+    agent = NetworkAgent(make(name).spec, name, hyper_of(name, playing=True), 1)
+    steps = table(agent)
+    for i in range(40):
+        step(agent, steps, i * S, 0, i % 4, lambda action: float(action == 1))
+    return agent, steps
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_plays_stays_as_it_is_until_a_job_is_adopted(name):
+    agent, steps = taught(name)
+    for _ in range(3):
+        before = weights(agent)
+        steps.reward[:40] += 1.0
+        result = agent.job(steps)()
+        for key, array in agent.state().items():
+            np.testing.assert_array_equal(array, before[key])
+        agent.adopt(result)
+        assert (agent.state()["params"] != before["params"]).any()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_last_step_waits_for_what_comes_of_it(name):
+    agent, steps = taught(name)
+    agent.adopt(agent.job(steps)())
+    once = weights(agent)["params"]
+    steps.reward[39] += 1.0
+    agent.adopt(agent.job(steps)())
+    np.testing.assert_array_equal(agent.state()["params"], once)
+
+
+@pytest.mark.parametrize("way", ["fold", "load", "restore"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_jobs_go_on_from_what_was_folded_or_taken_up(name, way):
+    """Of no steps at all nothing is learnt: what a job gives then is what it began with."""
+    agent, steps = taught(name)
+    agent.adopt(agent.job(steps)())
+    learnt, kept = weights(agent)["params"], agent.keep()
+    if way == "fold":
+        agent.fold(steps, steps.n // 2)
+    else:
+        agent = make(name, 2)
+        getattr(agent, way)(kept)
+    agent.adopt(agent.job(table(agent))())
+    np.testing.assert_array_equal(agent.state()["params"], learnt)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_adventure_leaves_more_or_less_to_chance(name):
+    agent = make(name)
+    features, mask, _ = seen(agent, 0)
+    prior = np.linspace(0.0, 3.0, agent.spec.n_actions)
+    mean = []
+    for adventure in (0.0, 0.5, 1.0):
+        agent.explore(adventure)
+        mean.append(np.mean([agent.act(0, features, mask, prior, np.zeros_like(prior)) for _ in range(300)]))
+    assert mean[0] > agent.spec.n_actions - 1.5 > mean[1] > mean[2] + 1.0
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from livecomposer.agents import network
-from livecomposer.agents.dqn import dqn_loss
+from livecomposer.agents.dqn import dqn_loss, remember
 from livecomposer.agents.kernels import new_rng
 from livecomposer.agents.network import (
     BLOCK,
@@ -174,6 +174,28 @@ def test_gae_adds_up_the_errors():
     expected = [sum(0.45 ** (k - i) * errors[k] for k in range(i, N - 1)) for i in range(N - 1)]
     np.testing.assert_allclose(targets[: N - 1, 0], expected, rtol=1e-12)
     np.testing.assert_allclose(targets[: N - 1, 1], np.array(expected) + 2.0, rtol=1e-12)
+
+
+def test_memory_adds_up_rewards_to_the_end_or_to_where_experience_breaks_off():
+    n, room = 8, 4
+    features = np.arange(2.0 * n, dtype=np.float32).reshape(n, 2)
+    mask = np.array([[1, i % 2] for i in range(n)], dtype=np.uint8)
+    action, reward = np.arange(n), 2.0 ** np.arange(n, dtype=np.float32)
+    terminated, ghost = np.zeros(n, dtype=np.uint8), np.zeros(n, dtype=np.uint8)
+    terminated[2], ghost[5] = 1, 1
+    before, after = np.zeros((2, room, 2), dtype=np.float32)
+    after_mask, actions = np.zeros((room, 2), dtype=np.uint8), np.zeros(room, dtype=np.int64)
+    gain = np.zeros((room, 2), dtype=np.float32)
+    found = remember(
+        features, mask, action, reward, terminated, ghost, before, after, after_mask, actions, gain, 0, 2, 0.5
+    )
+    assert found == 5  # what came of the last two is not known; the first was overwritten first
+    assert actions.tolist() == [4, 1, 2, 3]
+    assert gain.tolist() == [[16.0, 0.5], [4.0, 0.0], [4.0, 0.0], [16.0, 0.25]]
+    leads_to = [5, 2, 2, 5]
+    np.testing.assert_array_equal(before, features[actions])
+    np.testing.assert_array_equal(after, features[leads_to])
+    np.testing.assert_array_equal(after_mask, mask[leads_to])
 
 
 # ---- masks ----------------------------------------------------------------------------------------------------------

@@ -97,6 +97,26 @@ def test_masks_starts_and_shapes_of_an_environment(name):
     for _ in range(3):
         course.round(0.0)
     assert trainer.bad == 0
+    assert not course._rows.terminated.any()  # what time cuts short has not ended
+
+
+def test_rows_say_where_episodes_end_and_where_they_break_off():
+    trainer = make_trainer("ppo", 4, 3, hyper_of("ppo", {"lanes": 1, "horizon": 100}), 1)
+    env = Adapter("masked", 3, Masked())
+    ends, step = [], env.step
+
+    def watched(action):
+        reward, _, cut = step(action)
+        ends.append((len(ends) % 2 == 0 and cut, cut))
+        return reward, *ends[-1]
+
+    env.step = watched
+    course = Course(trainer, [env])
+    course.round(0.0)
+    steps = np.flatnonzero(course._rows.ghost == 0)
+    assert course._rows.terminated[steps].tolist() == [over for over, _ in ends]
+    breaks = [i for i, (over, cut) in enumerate(ends[:-1]) if cut and not over]
+    assert np.flatnonzero(np.diff(steps) == 2).tolist() == breaks and 0 < len(breaks) < sum(cut for _, cut in ends)
 
 
 # ---- what cannot be -------------------------------------------------------------------------------------------------

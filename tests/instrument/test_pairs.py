@@ -161,6 +161,15 @@ def of(table, phrase):
     return table.rows[: table.n][table.phrase[: table.n] == phrase]
 
 
+def test_what_was_heard_up_to_an_answer_is_no_silence_behind_it():
+    p, _, _, _ = asked()
+    last = max(int(table.t_ns[table.n - 1]) for table in p.learning.steps)
+    p.prefer((OVER + 100) * MS, "a")
+    assert p.learning._pressed_ns == last
+    p.undo_rating()
+    assert p.learning._pressed_ns == -1
+
+
 @pytest.mark.parametrize(("answer", "chosen"), [("a", 0), ("b", 1)])
 def test_the_line_goes_on_from_the_phrase_that_was_chosen(answer, chosen):
     p, _, _, _ = asked()
@@ -205,6 +214,16 @@ def test_an_answer_while_the_second_sounds_counts_when_it_has_ended():
     ]  # fmt: skip
 
 
+def test_an_answer_to_a_pair_that_was_left_is_none_to_the_next():
+    p, _ = with_ring()
+    at(p, ASK, "ab")
+    at(p, TWO + BAR, "ab_b")
+    at(p, TWO + BAR + 100, "ab")
+    at(p, GOES_ON + BAR, "ab")
+    p.advance(p.transport.ns_at(p.pairs.spans[1][1]))
+    assert (p.pairs.state, p.learning.taste.n) == (ASKED, 0)
+
+
 def test_without_an_answer_the_music_goes_on_and_a_late_one_counts_for_a_minute():
     p, _, _, _ = asked()
     assert onsets(p, OVER + 8 * BEAT - 40) == []
@@ -219,16 +238,16 @@ def test_without_an_answer_the_music_goes_on_and_a_late_one_counts_for_a_minute(
     assert said(reader)[-1][1] == "There is no pair to answer; ask for one first."
 
 
-def test_the_agent_without_a_taste_is_credited():
+@pytest.mark.parametrize(("answer", "a", "b"), [("a", 0.5, -0.5), ("b", -0.5, 0.5), ("neither", -0.25, -0.25)])
+def test_the_agent_without_a_taste_is_credited(answer, a, b):
     p = performance("solo")
     at(p, ASK, "ab")
     p.advance(OVER * MS)
-    p.prefer(OVER * MS, "b")
+    first, second = (phrase.number for phrase in p.pairs._phrases)
+    p.prefer(OVER * MS, answer)
     table = p.learning.steps[1]
-    first = table.phrase[: table.n] == p.line.phrase - 1
-    second = table.phrase[: table.n] == p.line.phrase
-    assert set(table.reward[: table.n][first]) == {-0.5}
-    assert set(table.reward[: table.n][second]) == {0.5}
+    assert set(table.reward[: table.n][table.phrase[: table.n] == first]) == {a}
+    assert set(table.reward[: table.n][table.phrase[: table.n] == second]) == {b}
     assert p.learning.undo()
     assert not table.reward.any()
 
@@ -378,6 +397,20 @@ def test_playing_in_answer_cancels_the_pair_and_is_a_call():
     p.receive(start + 1200 * MS, b"\x80\x3c\x40")
     sent = p.advance(start + 6000 * MS)
     assert [msg for t, msg in sent if t > start + 1200 * MS and msg[0] == 0x91]  # it has been answered
+
+
+@pytest.mark.parametrize("ms", [ONE + 700, TWO + 700, OVER + 700])
+def test_a_pair_that_is_dropped_leaves_nothing_of_what_was_tried(ms):
+    (p, _), (plain, _) = with_ring(), with_ring()
+    at(p, ASK, "ab")
+    p.advance(ms * MS)
+    p.receive(ms * MS, b"\x90\x3c\x50")
+    taste = p.learning.taste
+    assert (taste.daring, taste.weights.any()) == (plain.learning.taste.daring, False)  # nothing has been rated
+    p.rate((ms + 50) * MS, 1.0)
+    draw = p.learning.draw()
+    p.pairs.phrase_begins()
+    assert (p.learning.draw() != draw).any()
 
 
 @pytest.mark.parametrize("answer", ["c", "", "A", None, 1])

@@ -559,10 +559,11 @@ def test_level_is_a_controller_of_the_agents_channel():
     assert heard(p, 300) == ["100.0 b1 07 40", "200.0 b1 07 7f"]
 
 
-def test_adventure_reaches_every_agent():
-    p = performance("solo")
+@pytest.mark.parametrize(("explore", "tried"), [(True, 0.25), (False, 0.0)])
+def test_adventure_reaches_every_agent_unless_nothing_is_to_be_tried(explore, tried):
+    p = performance("solo", explore=explore)
     p.command(0, "adventure", 0.25)
-    assert [agent.adventure for agent in p.learning.agents] == [0.25] * 3
+    assert [agent.adventure for agent in p.learning.agents] == [tried] * 3
 
 
 BAD = [

@@ -114,6 +114,17 @@ def _learnt(p):
     return p.snapshot(), rewards, learning.meaning.habit.share, learning._pressed_ns
 
 
+@pytest.mark.parametrize("value", [0.5, -0.5])
+@pytest.mark.parametrize("agent", ["dyna-q", "q"])
+def test_the_press_after_an_undo_is_one_of_its_own(agent, value):
+    p, fresh = solo(agent=agent), solo(agent=agent)
+    p.rate(5000 * MS, 0.5, 6000 * MS, "keys")
+    p.undo_rating(6000 * MS)
+    for each in (p, fresh):
+        each.rate(5300 * MS, value, 6000 * MS, "keys")
+    assert _learnt(p) == _learnt(fresh)
+
+
 def test_an_undo_of_what_reached_nothing_takes_no_other_rating_back():
     p = solo()
     p.rate(5000 * MS, 0.5, 6000 * MS)
@@ -123,6 +134,14 @@ def test_an_undo_of_what_reached_nothing_takes_no_other_rating_back():
     assert p.snapshot() == taught
     p.undo_rating(6000 * MS)
     assert p.snapshot() == after()
+
+
+@pytest.mark.parametrize("role", ["solo", "harmonize"])
+def test_a_panic_ends_the_phrase_that_is_judged(role):
+    p = performance(role)
+    feed(p, (3000, "90 3c 50")) if role == "harmonize" else p.advance(4100 * MS)
+    p.command(4100 * MS, "panic")
+    assert p.learning.meaning.phrases.now.end_ns == 4100 * MS
 
 
 # ---- strength ----------------------------------------------------------------------------------------------------
@@ -141,6 +160,19 @@ def test_a_pad_is_ranked_and_a_program_is_not():
     for i in range(30):
         p.rate((60_000 + 1500 * i) * MS, 0.01 * i)
     assert given_[30:] == [0.01 * i for i in range(30)]
+
+
+def test_no_press_is_compared_with_what_was_taken_back():
+    def strength(taken_back):
+        learning, midi, t = solo().learning, SOURCES.index("midi"), 0
+        for value in (*(0.2 + 0.01 * i for i in range(12)), *(0.9 for _ in range(taken_back))):
+            t += 1500 * MS
+            learning.rate(t, t, value, midi, False, 0)
+        for _ in range(taken_back):
+            assert learning.undo()
+        return learning.rate(t + 1500 * MS, t + 1500 * MS, 0.5, midi, False, 0).strength
+
+    assert strength(8) == strength(0) != 0.5
 
 
 # ---- what it concerns --------------------------------------------------------------------------------------------
@@ -260,6 +292,18 @@ def test_while_held_nothing_is_heard_nor_remembered():
         one.rate(6300 * MS, -1.0, None, "keys")  # corrects nothing
     assert p.snapshot() == twin.snapshot()
     assert p.learning.ratings == 1
+
+
+def test_while_held_nothing_else_is_tried():
+    p = solo()
+    p.rate(5500 * MS, 1.0, 6000 * MS)
+    p.freeze(True)
+    draw, phrase = p.learning.draw().tolist(), p.line.phrase
+    p.advance(40_000 * MS)
+    assert p.line.phrase > phrase + 2 and p.learning.draw().tolist() == draw
+    p.freeze(False)
+    p.advance(60_000 * MS)
+    assert p.learning.draw().tolist() != draw
 
 
 def test_during_a_change_of_role_it_is_about_what_was_heard():

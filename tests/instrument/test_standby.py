@@ -121,6 +121,14 @@ def test_a_change_reaches_the_plan_within_two_beats():
     assert planned and not kept
 
 
+def test_what_is_made_ready_is_planned_on_what_is_known_and_not_on_what_is_tried():
+    ready = Performance(Settings(role="solo", seed=3, adventure=0.9)).standby.ready(OTHER)
+    plain = Performance(Settings(role="solo", seed=5, adventure=0.0), snapshot=OTHER)
+    for (future, _), agent in zip(ready.kept[:3], plain.learning.agents, strict=True):
+        np.testing.assert_array_equal(future, agent.future)
+        assert future.any()
+
+
 def test_what_cannot_be_used_changes_nothing():
     p = rated(Performance(Settings(role="solo", seed=3), snapshot=MINE), 2)
     before = standing(p)
@@ -268,6 +276,35 @@ def test_steps_are_numbered_on_and_notes_of_before_have_none():
     assert steps[: len(old)] == old  # all of the plan that was left, and nothing later
 
 
+def test_steps_are_numbered_on_beside_the_same_agent():
+    buffer = memoryview(bytearray(size_of(CAPACITY)))
+    p = Performance(Settings(role="solo", seed=3, agent="q"), ring=RingWriter(buffer, CAPACITY))
+    for second, change in ((4, "taste"), (8, "restore"), (12, "restore")):
+        p.advance(second * S)
+        p.rate(second * S, 1.0)
+        p.change_taste(p.now_ns, None) if change == "taste" else p.command(p.now_ns, change)
+    p.advance(16 * S)
+    decided = [fields(r) for r in RingReader(buffer).read(CAPACITY) if r.kind == Kind.DECISION]
+    for head in range(3):
+        steps = [found[3] for found in decided if found[0] == head]
+        assert steps == list(range(len(steps))) and len(steps) > 10
+
+
+@pytest.mark.parametrize(("first", "then"), [("dyna-q", "q"), ("q", "ppo"), ("q", "dyna-q")])
+def test_who_takes_over_tries_as_much_as_the_player_has_set(first, then):
+    p = Performance(Settings(role="solo", seed=3, agent=first, adventure=0.9))
+    p.command(0, "adventure", 0.1)
+    p.change_taste(0, None, agent=then)
+    fresh = Performance(Settings(role="solo", seed=3, agent=then, adventure=0.1))
+    heads = [each.learning.agents[1] for each in (p, fresh)]
+    n = heads[0].spec.n_actions
+    features, mask = np.ones(heads[0].n_features, dtype=np.float32), np.ones(n, dtype=np.uint8)
+    draws = [[head.act(0, features, mask, np.linspace(0.0, 2.0, n), np.zeros(n)) for _ in range(200)] for head in heads]
+    assert draws[0] == draws[1]
+    if then == "dyna-q":
+        assert p.learning.taste.daring == fresh.learning.taste.daring
+
+
 def test_traces_do_not_reach_from_one_taste_into_another():
     p = Performance(Settings(role="solo", seed=3, agent="q-lambda"))
     table = p.learning.agents[1].table
@@ -277,7 +314,9 @@ def test_traces_do_not_reach_from_one_taste_into_another():
     assert table.active[0] == 0 and not table.trace.any()
 
 
-@pytest.mark.parametrize(("agent", "name"), [("ppo", "updates"), ("dqn", "updates"), ("a2c", "squares")])
+@pytest.mark.parametrize(
+    ("agent", "name"), [("ppo", "updates"), ("dqn", "updates"), ("a2c", "squares"), ("reinforce", "moments")]
+)
 def test_numbers_that_a_network_cannot_have_are_refused(agent, name):
     p = Performance(Settings(role="solo", seed=3, agent=agent))
     arrays, meta = unpack(p.snapshot())

@@ -170,6 +170,14 @@ def test_what_is_tried_becomes_less():
     assert ahead[1] < 0.5 * ahead[0]
 
 
+@pytest.mark.parametrize("n", [1, 15, 120])
+def test_what_is_tried_fades_with_the_ratings(n):
+    t = taught(n)[0]
+    t.explore(0.7)
+    tried = 0.7 / np.sqrt(1.0 + (n / taste.BOLD_FOR) ** 2) * (t._draw[:N_BASIS] @ t._centred)
+    np.testing.assert_allclose(t.weights - t.mean, tried, rtol=1e-9, atol=1e-12)
+
+
 def test_before_any_rating_nothing_is_tried():
     t = Taste(SEEN, 1)
     assert not t.weights.any()
@@ -365,8 +373,10 @@ def covariance(t):
 def test_neither_says_that_they_are_alike():
     t, x, _ = taught(40)
     foreseen, unsure = t._mu @ (x[0] - x[1]), (x[0] - x[1]) @ covariance(t) @ (x[0] - x[1])
+    sigma = np.sqrt(t.state()["spread"][-1])
     t.prefer(500, "neither", x[0], x[1])
     assert t.state()["y"][40] == 0.0
+    assert t.state()["weight"][40] == pytest.approx(sigma / taste.ALIKE)
     assert abs(t._mu @ (x[0] - x[1])) < abs(foreseen)
     assert (x[0] - x[1]) @ covariance(t) @ (x[0] - x[1]) < unsure
 

@@ -115,6 +115,53 @@ def test_what_is_taken_back_no_longer_stands():
     assert {e[2] for e in feed.so_far() if e[0] == "credit"} == {0}
 
 
+def test_who_comes_later_is_told_of_a_press_as_it_was_put_right():
+    _, feed, p = begin("solo")
+    p.advance(9 * S)
+    for t, value in ((10.0, 1.0), (14.0, 1.0), (14.4, -1.0), (20.0, 1.0)):
+        p.rate(round(t * S), value, source="keys")
+    p.undo_rating(22 * S)
+    all_of(feed)
+    later = feed.so_far()
+    assert [e[1:4] for e in named(later, "rated")] == [[10000.0, 0, 1.0], [14400.0, 1, -1.0]]
+    assert {e[2] for e in named(later, "credit")} == {0, 1} and named(later, "stands") == [["stands", 0.0, 2]]
+
+
+def test_a_take_begins_with_nothing_rated():
+    buffer, feed, p = begin("solo")
+    p.advance(9 * S)
+    for t in (10, 12, 14):
+        p.rate(t * S, 1.0)
+    p.release(15 * S)
+    writer = RingWriter(buffer, CAPACITY, resume=True)
+    p = Performance(Settings(role="solo", seed=2), ring=writer, start_ns=20 * S)
+    all_of(feed)
+    later = feed.so_far()
+    assert [e[2] for e in named(later, "take")] == [2] and named(later, "stands") == [["stands", 0.0, 0]]
+    assert {e[0] for e in later} & {"rated", "credit", "on", "off"} == set()
+    p.advance(29 * S)
+    p.rate(30 * S, -1.0)
+    p.undo_rating(32 * S)
+    assert [e[2] for e in named(all_of(feed), "stands")] == [0]
+
+
+def test_what_another_taste_has_settled_stands():
+    _, feed, p = begin("solo")
+    p.advance(9 * S)
+    for what in ("rate", "change", "undo", "rate", "restore", "undo", "restore", "undo"):
+        t = p.now_ns + 2 * S
+        if what == "rate":
+            p.rate(t, 1.0)
+        elif what == "change":
+            p.change_taste(t, None)
+        else:
+            p.command(t, what)
+    events = all_of(feed)
+    assert p.learning.undoable == 0
+    assert [e[2] for e in named(events, "stands")] == [1]  # of the last undo
+    assert named(feed.so_far(), "stands") == [["stands", 0.0, 1]]
+
+
 def test_who_comes_later_is_told_what_matters_now():
     _, feed, p = begin("solo")
     p.advance(60 * S)

@@ -76,6 +76,16 @@ def test_what_is_taken_back_no_longer_counts(rig):
     assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(0, None)]
 
 
+def test_presses_that_are_one_count_once(rig):
+    p = rig.perform()
+    p.advance(9 * S)
+    for ms, value in ((10_000, 0.4), (10_020, 0.4), (10_040, 0.8), (10_060, 0.3), (14_000, 1.0), (14_400, -1.0)):
+        p.rate(ms * S // 1000, value, source="keys")
+    rig.recorder.drain()
+    assert p.learning.undoable == 2  # one that bounced and grew, and one that was put right
+    assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(2, pytest.approx(-0.1))]
+
+
 def test_another_recorder_goes_on_from_the_last_record(rig):
     p = rig.perform()
     p.rate(6 * S, 1.0)
@@ -88,6 +98,21 @@ def test_another_recorder_goes_on_from_the_last_record(rig):
     recorder.drain()
     assert recorder.seq == rig.writer.seq and len(rig.kept(1)) == rig.writer.seq > half
     assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(2, 0.75)]
+
+
+def test_another_recorder_knows_what_another_taste_has_settled(rig):
+    p = rig.perform()
+    for t, value in ((6, 1.0), (7, 0.5)):
+        p.rate(t * S, value)
+    p.change_taste(8 * S, None)
+    rig.recorder.drain()
+    rig.recorder = rig.new()
+    p.undo_rating(9 * S)  # there is nothing to be taken back
+    p.rate(10 * S, -1.0)
+    p.rate(12 * S, -0.5)
+    p.undo_rating(13 * S)
+    rig.recorder.drain()
+    assert [(t.ratings, t.liking) for t in rig.store.takes()] == [(3, pytest.approx(0.5 / 3))]
 
 
 def test_each_start_is_a_take(rig):
@@ -156,8 +181,12 @@ def test_a_full_disk_loses_nothing_that_the_ring_still_has(rig):
     assert "full" in rig.recorder.failed and rig.kept(1) == before
     rig.store._db.execute("PRAGMA max_page_count = 1000000")
     rig.recorder.drain()
-    assert rig.recorder.failed == "" and rig.kept(1) == RingReader(rig.memory).read(1 << 14)
-    assert rig.store.losses(1) == [] and rig.store.takes()[0].ratings == 1
+    on_ring = RingReader(rig.memory).read(1 << 14)
+    assert rig.recorder.failed == "" and rig.kept(1) == on_ring
+    onsets = sum(r.kind == Kind.OUTPUT and r.payload[14] & 0xF0 == 0x90 and r.payload[16] > 0 for r in on_ring)
+    (take,) = rig.store.takes()
+    assert (take.ratings, take.agent) == (1, onsets)  # nothing is counted twice
+    assert rig.store.losses(1) == []
 
 
 def test_what_a_full_disk_outlasts_is_said_by_the_take(tmp_path):

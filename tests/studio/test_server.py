@@ -170,6 +170,28 @@ def test_what_is_asked_reaches_the_instrument(stage):
     assert [(e.kind, e.text) for e in last] == [(inbox.MIDI, b"\x80\x3c\x00")]
 
 
+def test_a_key_that_was_let_go_is_not_let_go_again(stage):
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        for data in ([0x90, 60, 90], [0x90, 60, 0], [0x91, 62, 90], [0x81, 62, 0], [0x92, 64, 90]):
+            page.send(json.dumps({"do": "midi", "data": data}))
+        told(stage, 5)
+    assert [e.text for e in told(stage)] == [b"\x82\x40\x00"]
+    assert stage.entries() == []
+
+
+def test_more_pages_than_there_is_room_for_are_refused(stage, monkeypatch):
+    monkeypatch.setattr(server, "MOST_CLIENTS", 2)
+    with link(stage) as one, link(stage) as two:
+        for page in (one, two):
+            hear(stage, page, "hello")
+        with pytest.raises(InvalidStatus) as refused, link(stage):
+            pass
+        assert refused.value.response.status_code == 403
+        page.send(json.dumps({"do": "ping", "t": 1}))
+        assert hear(stage, page, "pong")["pong"] == 1
+
+
 def test_malformed_messages_do_nothing_and_say_why(stage):
     bad = [
         "", "x", "[]", "null", "1", '{"do": 1}', '{"do": "rate"}', '{"do": "rate", "value": 2}', '{"do": "quit"}',
@@ -185,6 +207,8 @@ def test_malformed_messages_do_nothing_and_say_why(stage):
         '{"do": "star", "take": 1, "on": 1}',
         '{"do": "delete", "take": -1}',
         '{"do": "port", "side": "up", "name": ""}', '{"do": "port", "side": "in", "name": "' + "x" * 151 + '"}',
+        '{"do": "port", "side": "out", "name": "a\\nb"}', '{"do": "port", "side": "in", "name": "\\u001b[2J"}',
+        '{"do": "command", "name": "taste", "value": "\\u001b[2J"}',
         '{"do": "ping", "t": "now"}', "[" * 500, '{"do": "rate", "value": ' + "9" * 900 + "}",
     ]  # fmt: skip
     with link(stage) as page:
