@@ -22,6 +22,7 @@ from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
 from livecomposer.desk.shelf import Shelf
+from livecomposer.desk.watch import Watch
 from livecomposer.desk.wiring import Plan, choose
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
@@ -103,7 +104,8 @@ class Desk:
         self.ending = False
         self.code = 0
         self._next_watch = 0.0
-        self._lister: ports.PortLister | None = None
+        self._watch = Watch(self.plan.system.name) if self.plan.system is not None else None
+        self._away = False  # the MIDI system itself
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
         self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
@@ -136,8 +138,8 @@ class Desk:
                 self.sound.start()
             self._start_instrument()
             self.studio.start(self.instrument.page)
-            if self.plan.system is not None:
-                self._lister = ports.PortLister(self.plan.system)
+            if self._watch is not None:
+                self._watch.start()
             with self.keyboard.raw():
                 self.hands.start()
                 stop_at = 0.0
@@ -173,9 +175,10 @@ class Desk:
             self._raise_from_the_dead()
         now = time.monotonic()
         self.shelf.save(self.shared, now)
+        if self.ready:
+            self._watch_ports()
         if now >= self._next_watch and self.ready:
             self._next_watch = now + WATCH_S
-            self._watch_ports()
             self._tell_page()
         self.screen.draw(self.state)
 
@@ -397,6 +400,7 @@ class Desk:
         elif kind == "again":
             self.screen.say(f"Warning: {what}.")
         else:
+            self.screen.sound_ms = 0.0
             short = what.partition(" (")[0]  # what each library said is doctor's to tell
             self.screen.say(f"No sound: {short}; see `livecomposer doctor`. --render FILE.wav still writes it.")
 
@@ -450,35 +454,45 @@ class Desk:
             self.sound.send(msg)
 
     def _watch_ports(self) -> None:
-        if self._lister is None or self.plan.system is None:
+        listing = self._watch.look() if self._watch is not None else None
+        if listing is None or self.plan.system is None:
             return
-        try:
-            inputs, outputs = self._lister.names()
-            if not inputs and not outputs:  # nothing at all: perhaps the MIDI system itself was started anew
-                self._lister.close()
-                self._lister = ports.PortLister(self.plan.system)
-                inputs, outputs = self._lister.names()
-        except Exception:  # RtMidi's own error types: the MIDI system is away
-            inputs, outputs = set(), set()
-        self._there = (sorted(inputs), sorted(outputs))
-        for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
+        plan, label = self.plan, self.plan.system.label
+        if not listing.there and not self._away:
+            self.screen.say(f"{label} has gone, and with it its ports: start it again. Looking for it every second …")
+            self.guard.lose()
+        elif listing.there and self._away:
+            self.screen.say(f"{label} is back.")
+        away, self._away = self._away, not listing.there
+        self._there = (listing.inputs, listing.outputs)
+        now = time.perf_counter_ns()
+
+        def tell(side: str, what: int) -> None:
+            self.instrument.tell(inbox.pack(now, 0, inbox.PORT, what, side.encode()))
+
+        for side, virtual in (("in", plan.virtual_in), ("out", plan.virtual_out)):
+            if virtual and away != self._away:
+                tell(side, inbox.LOST if self._away else inbox.BACK)
+        for side, name, there in (("in", plan.midi_in, listing.inputs), ("out", plan.midi_out, listing.outputs)):
             if name is None:
                 continue
-            found = ports.find_again(name, sorted(there))
-            now = time.perf_counter_ns()
+            found = ports.find_again(name, there)
             if found in there and found != self._names.get(side, name) and side not in self._lost:
                 self._lost.add(side)  # out and in again between two looks: it has a new number
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+                tell(side, inbox.LOST)
             if found in there:
                 self._names[side] = found
             if found not in there and side not in self._lost:
                 self._lost.add(side)
-                self.screen.say(f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …')
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+                if listing.there:
+                    self.screen.say(
+                        f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …'
+                    )
+                tell(side, inbox.LOST)
             elif found in there and side in self._lost:
                 self._lost.discard(side)
                 self.screen.say(f'The MIDI {side}put "{name}" is back.')
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.BACK, side.encode()))
+                tell(side, inbox.BACK)
                 if side == "out":
                     self.guard.open()
 
@@ -503,8 +517,8 @@ class Desk:
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()
-        if self._lister is not None:
-            self._lister.close()
+        if self._watch is not None:
+            self._watch.stop()
         if self.settings.export:
             self._try(self._exported)
         if self.settings.render and not render(self.kept.sounded, self.settings.render, self.screen.say):

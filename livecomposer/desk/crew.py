@@ -18,6 +18,8 @@ SYNTH_CAPACITY = 1 << 12
 SNAPSHOT_BYTES = 1 << 20
 STOP_S = 3.0
 RESTARTS, RESTART_WINDOW_S = 5, 60.0
+RETRY_S = 3.0  # between two tries to get back an audio device that has gone
+HANGS_S = 15.0  # one that takes longer to open it (2 s are usual) is ended
 AGAIN_S = 1.0
 SNAPSHOTS = 16  # that studio is told again when it has died
 
@@ -152,7 +154,8 @@ class Trial:
 
 
 class Sound:
-    """The built-in sound's process. ``said`` is its last word: None, ("ready", facts) or ("failed", sentence)."""
+    """The built-in sound's process. ``said`` is its last word: None, ("ready", facts) or ("failed", sentence). A device
+    that was there and has gone is tried again every few seconds."""
 
     def __init__(self, memory: SharedMemory, options: dict[str, Any]) -> None:
         from livecomposer.synth import process
@@ -163,6 +166,7 @@ class Sound:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._starts: list[float] = []
+        self._retry = 0.0  # when a device that has gone is tried again (0: it has not gone)
         self.said: tuple[str, Any] | None = None
 
     def start(self) -> None:
@@ -185,8 +189,21 @@ class Sound:
             except (EOFError, OSError):
                 self._pipe = None
         if said is not None:
-            self.said = said
+            before, self.said = self.said, said
+            if said[0] == "ready":
+                self._retry = 0.0
+            elif self._retry:
+                said = None  # still away: that has been said
+            elif before is not None and before[0] == "ready":
+                self._retry = time.monotonic() + RETRY_S
         failed = self.said is not None and self.said[0] == "failed"
+        if self._retry and time.monotonic() >= self._retry:
+            starting = self._process.is_alive() and time.monotonic() < self._starts[-1] + HANGS_S
+            self._retry = time.monotonic() + RETRY_S
+            if not starting:
+                self._kill()
+                self.start()
+            return said
         if self._process is not None and not self._process.is_alive() and not failed:
             now = time.monotonic()
             if sum(now - start < RESTART_WINDOW_S for start in self._starts) <= RESTARTS:
@@ -212,9 +229,12 @@ class Sound:
                 pass
         if self._process is not None:
             self._process.join(STOP_S)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join(STOP_S)
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+            self._process.join(STOP_S)
 
 
 class Studio:
