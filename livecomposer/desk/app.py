@@ -23,7 +23,7 @@ from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
 from livecomposer.desk.shelf import Shelf
 from livecomposer.desk.watch import Watch
-from livecomposer.desk.wiring import Plan, choose
+from livecomposer.desk.wiring import Plan, choose, note_kernels
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
@@ -52,7 +52,8 @@ from livecomposer.studio.keeping import Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
-READY_S = 120.0
+READY_S, FIRST_S = 120.0, 900.0  # until it must play: usually, and where its kernels must be compiled
+PREPARING_S = 10.0
 PEOPLE = (SOURCES.index("midi"), SOURCES.index("page"))  # who plays where an input comes from there
 
 
@@ -68,6 +69,8 @@ class Desk:
         self.settings = settings
         self.screen = Screen(settings.plain)
         self.state = State(key_names=key_names(settings.first_key))
+        for path in (settings.export, settings.render):  # before anything is made that would have to be given back
+            check_writable(path)
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
@@ -77,6 +80,11 @@ class Desk:
         self.instrument = Instrument()
         self.trial = Trial(settings.agent)
         self.shelf = Shelf(home, settings.taste, settings.agent, self.screen.say, self.instrument.tell, self._tried)
+        if self.model is not None and self.shelf.learnt is not None:
+            self.screen.say(
+                f'Warning: "{self.shelf.taste.name}" knows more than a model, so {settings.model} is not used; '
+                "begin another --taste with it."
+            )
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
@@ -87,8 +95,6 @@ class Desk:
         })  # fmt: skip
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
-        for path in (settings.export, settings.render):
-            check_writable(path)
         self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
         self.reached = Reached()
         self.keyboard = Keyboard()
@@ -109,6 +115,7 @@ class Desk:
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
         self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
+        self._next_preparing = 0.0
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
@@ -136,6 +143,9 @@ class Desk:
         try:
             if self.sound is not None:
                 self.sound.start()
+            if not self.plan.kernels_ready:
+                self.screen.say("… preparing kernels (first start: about a minute)")
+            self._next_preparing = begun + PREPARING_S
             self._start_instrument()
             self.studio.start(self.instrument.page)
             if self._watch is not None:
@@ -147,7 +157,8 @@ class Desk:
                     self._turn()
                     if self.ready and not stop_at:
                         stop_at = time.monotonic() + (self.settings.seconds or 1e12)
-                    if time.monotonic() > (stop_at or begun + READY_S):
+                    limit = READY_S if self.plan.kernels_ready else FIRST_S
+                    if time.monotonic() > (stop_at or begun + limit):
                         if not stop_at:
                             self.screen.say("The instrument does not start; run `livecomposer doctor`.")
                             self.code = 1
@@ -177,6 +188,9 @@ class Desk:
         self.shelf.save(self.shared, now)
         if self.ready:
             self._watch_ports()
+        if not self.ready and not self.plan.kernels_ready and now >= self._next_preparing:
+            self.screen.say(f"… preparing kernels, {(time.perf_counter_ns() - self.kept.start_ns) * 1e-9:.0f} s")
+            self._next_preparing = now + PREPARING_S
         if now >= self._next_watch and self.ready:
             self._next_watch = now + WATCH_S
             self._tell_page()
@@ -310,8 +324,6 @@ class Desk:
         if word == "stage":
             if rest == "opening ports":
                 self.guard.hand_back()
-            if not self.ready and not self.plan.kernels_ready:
-                self.screen.say(f"… {rest}" + (" (first start: some seconds)" if "kernels" in rest else ""))
         elif word == "ready":
             facts = json.loads(rest)
             where = self.plan.system.label if self.plan.system else "no MIDI system"
@@ -319,6 +331,8 @@ class Desk:
             keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
             self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
             self.ready = True
+            self.hands.ready()
+            note_kernels(self.plan.settings.agent)
             if self.state.flags & FLAG_MUTED:  # it was muted when it died
                 self.instrument.tell(inbox.command(time.perf_counter_ns(), 0, "mute", 1.0))
         elif word == "lost":
@@ -532,6 +546,9 @@ class Desk:
         """The last minutes as a file, on a thread of its own: the guard must not wait for the disk."""
         since = (time.perf_counter_ns() - self.kept.start_ns) * 1e-9 - 60.0 * self.settings.save_minutes
         kept, folder = self.kept.copy(), user_dir() / "saved"
+        if not any(t >= since for part in (kept.player, kept.agent) for t, _ in part):
+            self.screen.say("There is nothing to save: nothing has been played in the last minutes.")
+            return
 
         def save() -> None:
             path = folder / time.strftime("%Y-%m-%d %H-%M-%S.mid")

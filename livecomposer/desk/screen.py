@@ -20,6 +20,7 @@ from livecomposer.instrument.records import (
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.music.metre import Metre
 from livecomposer.music.theory import spell
+from livecomposer.quiet import drop
 
 LINE_S = 0.1
 PLAIN_S = 5.0
@@ -80,6 +81,11 @@ class State:
             self.about.clear()
 
 
+def as_called(text: str) -> str:
+    """A text with the commands in it as this player calls them: run_live.py is called instead of ``livecomposer``."""
+    return text.replace("`livecomposer ", f"`{os.environ.get('LIVECOMPOSER_COMMAND', 'livecomposer')} ")
+
+
 class Screen:
     """Writes lines. ``in_force`` says once and for all what is used (SCHED_FIFO, JACK, ...)."""
 
@@ -92,7 +98,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._print(("\r\x1b[K" if self._drawn else "") + text + "\n")
+        self._print(("\r\x1b[K" if self._drawn else "") + as_called(text) + "\n")
         self._drawn = False
 
     def end_line(self) -> None:
@@ -123,7 +129,7 @@ class Screen:
         try:
             print(text, end="", flush=True)
         except (OSError, ValueError):  # the terminal has been closed: the run still ends in order
-            pass
+            drop(sys.stdout)
 
     def line(self, state: State) -> str:
         """The status as one line."""
