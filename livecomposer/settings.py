@@ -147,7 +147,13 @@ def strange_variables(environ: Mapping[str, str]) -> list[str]:
     known = tuple(variable_of(name) for name in _FIELDS)
     others = {f"{PREFIX}{name}" for name in NO_SETTINGS}
     found = sorted(name for name in environ if name.startswith(PREFIX) and name not in others.union(known))
-    return [f"environment variable {name} is no setting and is not used{_nearest(name, known)}" for name in found]
+    sentences = []
+    for name in found:
+        tails = [variable.removeprefix(PREFIX) for variable in known]
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, 1)  # all of them begin alike
+        meant = f"; did you mean {PREFIX + close[0]!r}?" if close else ""
+        sentences.append(f"environment variable {name} is no setting and is not used{meant}")
+    return sentences
 
 
 def check(name: str, value: Any) -> None:

@@ -278,6 +278,10 @@ class Desk:
             self._choose_agent(value)
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
+        else:
+            reply = self.state.reply(name, value)
+            if reply:
+                self.screen.say(reply)
 
     def _choose_agent(self, value: float | str | None) -> None:
         """The player wants another agent, or the next."""
@@ -520,13 +524,16 @@ class Desk:
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
-        if self.shelf.close(self.shared) and self.kept.ratings:
-            self.screen.say(f"What it has learnt is kept in {self.shelf.taste.path}.")
+        self.shelf.close(self.shared)
+        for path in self.shelf.written:
+            self.screen.say(f"What it has learnt is kept in {path}.")
 
     def _close(self) -> None:
         self.screen.end_line()
         self._try(self._stop_instrument)
-        self.studio.stop()
+        take = self.studio.stop()
+        if take is not None:
+            self.screen.say(f"Recorded as take {take}: `livecomposer takes` lists it.")
         self.trial.stop()
         if self.sound is not None:
             self._try(self.sound.stop)

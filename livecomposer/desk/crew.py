@@ -21,6 +21,7 @@ RESTARTS, RESTART_WINDOW_S = 5, 60.0
 RETRY_S = 3.0  # between two tries to get back an audio device that has gone
 HANGS_S = 15.0  # one that takes longer to open it (2 s are usual) is ended
 AGAIN_S = 1.0
+RENDERING_S = 5.0  # so often it is said how far a file has come
 SNAPSHOTS = 16  # that studio is told again when it has died
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -320,15 +321,24 @@ class Studio:
                 return ("say", "What records and shows had died and has been started again; the music went on.")
         return None
 
-    def stop(self) -> None:
-        """Let it write what is left, and end it."""
+    def stop(self) -> int | None:
+        """Let it write what is left, and end it; returns the number of the take, None if it has not been told."""
         self._tell("stop", None)
+        take = None
         if self._process is not None:
             self._process.join(STOP_S)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(STOP_S)
             self._process = None
+        try:
+            while self._pipe is not None and self._pipe.poll():
+                what, value = self._pipe.recv()
+                if what == "take":
+                    take = value
+        except (EOFError, OSError):
+            self._pipe = None
+        return take
 
     def _tell(self, what: str, value: Any) -> None:
         if self._pipe is not None:
@@ -348,11 +358,15 @@ def render(events: list[tuple[float, bytes]], path: str, say: Any) -> bool:
     child.start()
     theirs.close()
     kind, value = "failed", f"{path} could not be written: the renderer died"
+    next_word = time.monotonic() + RENDERING_S
     try:
         while True:
             kind, value = mine.recv()
             if kind in ("done", "failed"):
                 break
+            if time.monotonic() >= next_word:
+                next_word = time.monotonic() + RENDERING_S
+                say(f"… {path}: {value:.0%}")
     except EOFError:
         kind, value = "failed", f"{path} could not be written: the renderer died"
     say(f"Wrote {path} ({value:.0f} s of sound)." if kind == "done" else str(value))
