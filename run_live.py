@@ -2,6 +2,7 @@
 """Start livecomposer from a fresh copy: set it up on first use, then play.
 
     python3 run_live.py [options of "livecomposer play"]
+    python3 run_live.py COMMAND ...   (any other command of livecomposer: doctor, ports, tastes, takes, ...)
     python3 run_live.py --test [options of pytest]
 
 A person or CI calls it from a shell. The first start makes a virtual environment (".venv" beside this file, or the
@@ -22,6 +23,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 ROOT = os.path.dirname(os.path.abspath(__file__))
 OLDEST = (3, 11)
 WITH_WHEELS = ((3, 12), (3, 11))  # python-rtmidi 1.5.8 has wheels up to 3.12; on a newer Python it compiles
+COMMANDS = (
+    "play", "ports", "doctor", "learn", "calibrate", "tastes", "takes", "export", "replay", "practice", "bench",
+)  # fmt: skip
 STAMP = "livecomposer-stamp"
 LOCK_STALE_S = 20.0  # the owner touches its lock once a second
 WINDOWS = os.name == "nt"
@@ -126,9 +130,10 @@ def launch_command(venv: str, test: bool, args: Sequence[str]) -> List[str]:
     inside = venv_python(venv)
     if test:
         return [inside, "-m", "pytest", *args]
+    command = list(args) if args and args[0] in COMMANDS else ["play", *args]
     if WINDOWS:
-        return [os.path.join(venv, "Scripts", "livecomposer.exe"), "play", *args]
-    return [inside, os.path.join(venv, "bin", "livecomposer"), "play", *args]
+        return [os.path.join(venv, "Scripts", "livecomposer.exe"), *command]
+    return [inside, os.path.join(venv, "bin", "livecomposer"), *command]
 
 
 def build_needs(platform: str, has_dnf: bool = False) -> str:
@@ -465,6 +470,8 @@ def main(argv: Sequence[str], environ: Dict[str, str]) -> int:
             set_up(ROOT, venv, extras, bool(named))
         if test:
             os.chdir(ROOT)  # pytest takes its settings and test folders from there
+        else:
+            os.environ["LIVECOMPOSER_COMMAND"] = "py run_live.py" if WINDOWS else "python3 run_live.py"
         return launch(launch_command(venv, test, args))
     except SetupError as error:
         say(str(error))

@@ -9,10 +9,10 @@ import os
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from livecomposer.errors import LivecomposerError, SettingsError, TasteError
-from livecomposer.settings import ROLES, Settings, collect, flag_of, user_dir
+from livecomposer.settings import ROLES, Settings, collect, flag_of, parse, strange_variables, user_dir
 
 BENCHES = (
     "latency",
@@ -39,13 +39,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        return _run(args)
+        code = _run(args)
+        sys.stdout.flush()
+        return code
     except LivecomposerError as error:
-        print(f"livecomposer: {error}", file=sys.stderr)
+        from livecomposer.desk.screen import as_called
+
+        print(f"livecomposer: {as_called(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        from livecomposer.quiet import drop
+
+        drop(sys.stdout)
         return 0
 
 
@@ -94,19 +101,29 @@ def _run(args: argparse.Namespace) -> int:
         prepare_cache()
         return takes.replay_command(args)
     if args.command == "practice":
-        from livecomposer.desk.wiring import prepare_cache
-
-        prepare_cache()
-        if args.agent:
-            from livecomposer.practice_agents import practice_agent_command
-
-            return practice_agent_command(args, _liked)
-        from livecomposer.practice import practice_command
-
-        return practice_command(args)
+        return _practice(args)
     from livecomposer import bench
 
     return bench.run(args)
+
+
+def _practice(args: argparse.Namespace) -> int:
+    from livecomposer.desk.wiring import kernels_made, note_kernels, prepare_cache
+
+    prepare_cache()
+    kernels = f"practice-{args.agent}" if args.agent else "practice"
+    if not kernels_made(kernels):
+        print("… preparing kernels (first time: about a minute and a half)", file=sys.stderr, flush=True)
+    if args.agent:
+        from livecomposer.practice_agents import practice_agent_command
+
+        code = practice_agent_command(args, _liked)
+    else:
+        from livecomposer.practice import practice_command
+
+        code = practice_command(args)
+    note_kernels(kernels)
+    return code
 
 
 def _liked(name: str) -> Any:
@@ -124,12 +141,36 @@ def _liked(name: str) -> Any:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    """The settings of ``play``. What ``--model`` and ``--prior`` name is checked, and a model brings its agent unless
+    another is named beside it."""
+    from livecomposer.desk.files import check_prior, model_agent
+
     given = {spec.name: getattr(args, spec.name) for spec in fields(Settings) if getattr(args, spec.name) is not None}
-    return collect(given, os.environ, user_dir(), Path.cwd())
+    given = {name: parse(name, value) if isinstance(value, str) else value for name, value in given.items()}
+    for sentence in strange_variables(os.environ):
+        print(f"Warning: {sentence}.", file=sys.stderr)
+    settings = collect(given, os.environ, user_dir(), Path.cwd())
+    check_prior(settings.prior)
+    agent = model_agent(settings.model) if settings.model else settings.agent
+    if agent != settings.agent and "agent" in given:
+        raise SettingsError(
+            f"model {settings.model!r} is of agent {agent}, not {settings.agent}; leave out --agent, or name {agent}"
+        )
+    if agent != settings.agent:
+        print(f"The model {settings.model!r} is of agent {agent}: that agent plays.", flush=True)
+    return settings.with_(agent=agent)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose mistakes are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program."""
+        self.exit(2, f"{self.prog}: {message}; --help lists what there is\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="livecomposer", description="A MIDI instrument that plays with you and learns from your ratings."
     )
     from livecomposer import __version__
@@ -163,11 +204,12 @@ def _parser() -> argparse.ArgumentParser:
     practice.add_argument("--role", choices=ROLES, help="with --agent: what is practised (default: all four)")
     practice.add_argument("--seeds", type=int, default=1, metavar="N", help="with --agent: try several, keep the best")
     practice.add_argument("--steps", type=int, help="events to train for (default: 20000000; with --agent 1000000)")
-    practice.add_argument("--minutes", type=float, default=0.0, help="end after so many minutes (0: no limit)")
+    practice.add_argument("--minutes", type=float, help="end after so many minutes (default: no limit)")
     practice.add_argument("--seed", type=int, default=1, help="same seed, same steps: same prior (default: 1)")
     practice.add_argument("--out", help="where to write it (default: prior.npz, or the agent's name)")
     practice.add_argument("--rules", help="a TOML file with weights of the rules")
     practice.add_argument("--resume", action="store_true", help="go on from what --out holds")
+    practice.add_argument("--force", action="store_true", help="replace what --out holds")
     practice.add_argument("--plot", metavar="PNG", help="the learning curve as a picture")
     practice.add_argument("--json", action="store_true", help="for programs")
     bench = commands.add_parser("bench", help="measure; each bench compares in one run")
@@ -212,6 +254,7 @@ def _add_tastes(commands: Any) -> None:
     export = whats.add_parser("export", help="write it to a file")
     export.add_argument("name")
     export.add_argument("file")
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
     taken = whats.add_parser("import", help="take in a file that export has written")
     taken.add_argument("file")
     taken.add_argument("name", nargs="?", help="what to call it (default: the file's name)")
@@ -235,6 +278,7 @@ def _add_takes(commands: Any) -> None:
     export.add_argument("take", type=int, help="its number in `livecomposer takes`")
     for kind, text in (("mid", "MIDI file (default)"), ("wav", "what sounded"), ("csv", "every event as a table")):
         export.add_argument(f"--{kind}", nargs="?", const="", metavar="FILE", help=text)
+    export.add_argument("--force", action="store_true", help="replace files that are there")
     replay = commands.add_parser("replay", help="play a take again, or verify it")
     replay.add_argument("take", type=int, help="its number in `livecomposer takes`")
     replay.add_argument("--out", dest="midi_out", metavar="REGEX", help="play it on this MIDI output")
@@ -251,6 +295,6 @@ def _add(parser: argparse.ArgumentParser, spec: Any) -> None:
         parser.add_argument(flag, dest=spec.name, default=None, action=argparse.BooleanOptionalAction, help=text)
         return
     shown = f" (default: {spec.default})" if spec.default not in ("", -1) else ""
-    kind: Any = type(spec.default)
+    kind = type(spec.default)
     name = "|".join(choice for choice in limits["choices"] if choice) if "choices" in limits else kind.__name__.upper()
-    parser.add_argument(flag, dest=spec.name, default=None, type=kind, help=text + shown, metavar=name)
+    parser.add_argument(flag, dest=spec.name, default=None, help=text + shown, metavar=name)

@@ -99,11 +99,11 @@ def practice_command(args: Namespace) -> int:
             raise SettingsError(f"--{flag} is for an agent; name one with --agent")
     if args.seeds != 1:
         raise SettingsError("--seeds is for an agent; name one with --agent")
-    if args.steps <= 0 or args.minutes < 0:
-        raise SettingsError("practice needs --steps of at least 1 (and --minutes of 0 or more)")
+    if args.steps <= 0 or not (args.minutes is None or args.minutes > 0):
+        raise SettingsError("practice needs --steps of at least 1 and --minutes above 0; leave out what has no limit")
     if args.seed < 0:
         raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
-    check_out(out)
+    check_out(out, args.resume, args.force)
     figure = blank(args.plot) if args.plot else None
     text = None
     if args.rules:
@@ -129,7 +129,7 @@ def practice_command(args: Namespace) -> int:
         print(f"\r{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
 
     prior, curve = practice(
-        args.steps, args.seed, load_weights(text, args.rules or "rules"), start, args.minutes, progress
+        args.steps, args.seed, load_weights(text, args.rules or "rules"), start, args.minutes or 0.0, progress
     )
     if sys.stderr.isatty():
         print(file=sys.stderr)
@@ -143,12 +143,16 @@ def practice_command(args: Namespace) -> int:
     return 0
 
 
-def check_out(out: Path) -> None:
-    """Raise SettingsError unless a file can be written there."""
+def check_out(out: Path, resume: bool = False, force: bool = False) -> None:
+    """Raise SettingsError unless a file can be written there; one that is there is gone on from, or replaced."""
     if not out.parent.is_dir():
         raise SettingsError(f"out = {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
     if out.is_dir():
         raise SettingsError(f"out = {str(out)!r} is a folder; name a file in it")
+    if out.exists() and not resume and not force:
+        raise SettingsError(
+            f"out = {str(out)!r} is there already; name another, go on from it by --resume, or replace it by --force"
+        )
 
 
 def _alpha(share: float) -> float:

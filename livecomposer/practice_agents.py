@@ -33,6 +33,7 @@ from livecomposer.music.rules import load_weights
 from livecomposer.picture import blank, curves
 from livecomposer.practice import check_out
 from livecomposer.ratings.features import N_FEATURES
+from livecomposer.settings import AGENTS
 
 EVENTS = 2048  # of all heads, between two calls of ``learn``
 SIDES = 2  # stages that are played at once, each on a thread: half of the events, or a worker of A3C
@@ -201,11 +202,16 @@ def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) 
 
     Raises SettingsError on what cannot be, TasteError for a file that cannot be used.
     """
+    if args.agent in AGENTS and args.agent not in ENTRIES:
+        raise SettingsError(
+            f"agent {args.agent} learns from your ratings while you play and needs no practice; "
+            f"these practise: {', '.join(ENTRIES)}"
+        )
     if args.agent not in ENTRIES:
         hyper_of(args.agent)  # says which is nearest
     wanted = _wanted(args, liked(args.taste) if args.taste else np.zeros(N_FEATURES))
     out = Path(args.out or f"{args.agent}.npz")
-    check_out(out)
+    check_out(out, args.resume, args.force)
     figure = blank(args.plot) if args.plot else None
     before = 0
     if args.resume and out.exists():
@@ -239,8 +245,11 @@ def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) 
 
 
 def _wanted(args: Namespace, liked: np.ndarray) -> Wanted:
-    if (args.steps is not None and args.steps <= 0) or args.minutes < 0 or args.seeds < 1:
-        raise SettingsError("practice needs --steps and --seeds of at least 1 (and --minutes of 0 or more)")
+    minutes = args.minutes
+    if (args.steps is not None and args.steps <= 0) or not (minutes is None or minutes > 0) or args.seeds < 1:
+        raise SettingsError(
+            "practice needs --steps and --seeds of at least 1 and --minutes above 0; leave out what has no limit"
+        )
     if args.seed < 0:
         raise SettingsError(f"seed = {args.seed} is below 0; practice needs one of 0 or more")
     text = None
@@ -249,9 +258,9 @@ def _wanted(args: Namespace, liked: np.ndarray) -> Wanted:
             text = Path(args.rules).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"rules = {args.rules!r} cannot be read ({error})") from None
-    steps = args.steps or (1 << 40 if args.minutes else 1_000_000)
+    steps = args.steps or (1 << 40 if minutes else 1_000_000)
     return Wanted(
-        args.agent, liked, args.role or "", steps, 60.0 * args.minutes, args.seed,
+        args.agent, liked, args.role or "", steps, 60.0 * (minutes or 0.0), args.seed,
         load_weights(text, args.rules or "rules"), "shipped", None,
     )  # fmt: skip
 

@@ -25,6 +25,8 @@ AGENTS = (
 PROJECT_FILE = "livecomposer.toml"
 USER_FILE = "settings.toml"
 DELAY_FILE = "calibration.toml"  # written by calibrate
+PREFIX = "LIVECOMPOSER_"
+NO_SETTINGS = ("HOME", "VENV", "COMMAND")  # variables that are none: the last two are run_live.py's
 
 
 def _setting(default: Any, help_: str, **limits: Any) -> Any:
@@ -135,6 +137,25 @@ def flag_of(name: str) -> str:
     return str(_FIELDS[name].metadata.get("flag", name)).replace("_", "-")
 
 
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: ``midi_in`` → ``LIVECOMPOSER_IN``."""
+    return f"{PREFIX}{flag_of(name).replace('-', '_').upper()}"
+
+
+def strange_variables(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that looks like ours and is no setting."""
+    known = tuple(variable_of(name) for name in _FIELDS)
+    others = {f"{PREFIX}{name}" for name in NO_SETTINGS}
+    found = sorted(name for name in environ if name.startswith(PREFIX) and name not in others.union(known))
+    sentences = []
+    for name in found:
+        tails = [variable.removeprefix(PREFIX) for variable in known]
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), tails, 1)  # all of them begin alike
+        meant = f"; did you mean {PREFIX + close[0]!r}?" if close else ""
+        sentences.append(f"environment variable {name} is no setting and is not used{meant}")
+    return sentences
+
+
 def check(name: str, value: Any) -> None:
     """Raise SettingsError unless ``value`` has the setting's type and lies in its range."""
     spec = _FIELDS[name]
@@ -183,7 +204,7 @@ def collect(flags: Mapping[str, Any], environ: Mapping[str, str], user_dir: Path
     for path in (user_dir / DELAY_FILE, user_dir / USER_FILE, project_dir / PROJECT_FILE):
         chosen.update(_read_toml(path))
     for name in _FIELDS:
-        variable = f"LIVECOMPOSER_{flag_of(name).replace('-', '_').upper()}"
+        variable = variable_of(name)
         if variable in environ:
             try:
                 chosen[name] = parse(name, environ[variable])

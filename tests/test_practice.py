@@ -31,6 +31,7 @@ def short(monkeypatch):
 def run(tmp_path, monkeypatch, capsys):
     """Run practice in a folder of its own: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("livecomposer.desk.wiring.kernels_made", lambda what: True)
 
     def run_it(*arguments):
         code = main(["practice", *map(str, arguments)])
@@ -110,7 +111,7 @@ def test_rules_of_ones_own(run, tmp_path):
     assert run("--steps", 2000, "--rules", "mine.toml")[0] == 0
     assert load_prior("prior.npz").empty
     (tmp_path / "mine.toml").write_text("leap = 9\n")
-    _, out, _ = run("--steps", 2000, "--rules", "mine.toml", "--json")
+    _, out, _ = run("--steps", 2000, "--rules", "mine.toml", "--json", "--force")
     weights = dict(zip(RULES, load_weights().tolist(), strict=True))
     assert json.loads(out)["rules"] == {**weights, "leap": 9}
 
@@ -123,7 +124,7 @@ def test_the_learning_curve_as_a_picture(run, tmp_path):
 # ---- going on -------------------------------------------------------------------------------------------------------
 def test_resume_goes_on(run):
     steps, weights = [], []
-    for arguments in ((), ("--resume",), ("--resume",), ()):
+    for arguments in ((), ("--resume",), ("--resume",), ("--force",)):
         _, out, _ = run("--steps", 2000, "--json", *arguments)
         steps.append(json.loads(out)["steps"])
         weights.append([w.copy() for w in load_prior("prior.npz").weights])
@@ -224,9 +225,33 @@ def refused(result, tmp_path):
     return err.removeprefix("livecomposer: ").removesuffix("\n")
 
 
-@pytest.mark.parametrize("arguments", [("--steps", 0), ("--steps", -5), ("--steps", 10, "--minutes", -1)])
+@pytest.mark.parametrize(
+    "arguments", [("--steps", 0), ("--steps", -5), *(("--steps", 10, "--minutes", n) for n in (-1, 0, "nan"))]
+)
 def test_bad_steps(run, tmp_path, arguments):
-    assert refused(run(*arguments), tmp_path) == ("practice needs --steps of at least 1 (and --minutes of 0 or more)")
+    assert refused(run(*arguments), tmp_path) == (
+        "practice needs --steps of at least 1 and --minutes above 0; leave out what has no limit"
+    )
+
+
+def test_a_file_that_is_there_is_replaced_only_when_told(run, tmp_path):
+    assert run("--steps", 1000)[0] == 0
+    before = (tmp_path / "prior.npz").read_bytes()
+    code, out, err = run("--steps", 1000, "--seed", 5)
+    assert (code, out) == (2, "")
+    assert "'prior.npz' is there already; name another, go on from it by --resume, or replace it by --force" in err
+    assert (tmp_path / "prior.npz").read_bytes() == before
+    assert run("--steps", 1000, "--seed", 5, "--force")[0] == 0
+    assert (tmp_path / "prior.npz").read_bytes() != before
+
+
+def test_the_first_time_it_says_that_kernels_are_prepared(run, monkeypatch):
+    made = []
+    monkeypatch.setattr("livecomposer.desk.wiring.kernels_made", lambda what: what in made)
+    monkeypatch.setattr("livecomposer.desk.wiring.note_kernels", made.append)
+    words = "… preparing kernels (first time: about a minute and a half)\n"
+    assert run("--steps", 1000)[2].startswith(words)
+    assert words not in run("--steps", 1000, "--force")[2]
 
 
 def test_a_missing_folder(run, tmp_path):

@@ -25,6 +25,7 @@ LIKED = NAMES.index("voicing.1")
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("livecomposer.desk.wiring.kernels_made", lambda what: True)
 
     def call(*arguments):
         code = cli.main(["practice", *(str(a) for a in arguments)])
@@ -243,6 +244,8 @@ def test_piece_after_piece_is_of_the_role_that_is_practised():
     ("arguments", "said"),
     [
         (("--agent", "pp0"), "agent = 'pp0' is not known (did you mean 'ppo'?)"),
+        (("--agent", "dyna-q"), "agent dyna-q learns from your ratings while you play and needs no practice; these"),
+        (("--agent", "ppo", "--minutes", 0), "practice needs --steps and --seeds of at least 1 and --minutes above 0"),
         (("--agent", "ppo", "--steps", 0), "practice needs --steps and --seeds of at least 1"),
         (("--agent", "ppo", "--taste", "nobody"), 'taste = "nobody": there is no '),
         (("--agent", "ppo", "--out", "no/where.npz"), "out = 'no/where.npz': there is no folder 'no'"),

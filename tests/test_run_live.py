@@ -175,6 +175,16 @@ def test_commands():
     ]
     assert run_live.launch_command("/v", True, ["-k", "x"]) == [inside, "-m", "pytest", "-k", "x"]
     assert run_live.launch_command("/v", False, ["--virtual"]) == [inside, "/v/bin/livecomposer", "play", "--virtual"]
+    for name in run_live.COMMANDS:
+        assert run_live.launch_command("/v", False, [name, "-x"]) == [inside, "/v/bin/livecomposer", name, "-x"]
+    assert run_live.launch_command("/v", False, []) == [inside, "/v/bin/livecomposer", "play"]
+
+
+def test_every_command_of_the_program_is_handed_over():
+    from livecomposer.cli import _parser
+
+    known = next(action.choices for action in _parser()._actions if action.dest == "command")
+    assert set(run_live.COMMANDS) == set(known)
 
 
 def test_commands_on_windows(monkeypatch):

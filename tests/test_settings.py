@@ -168,3 +168,11 @@ def test_every_setting_says_what_it_is_for():
         check(field.name, field.default)
     flags = [flag_of(field.name) for field in dataclasses.fields(Settings)]
     assert len(set(flags)) == len(flags)
+
+
+def test_a_variable_that_is_no_setting_is_named_with_the_nearest():
+    environ = {f"LIVECOMPOSER_{name}": "1" for name in ("TEMPO", "TEMPOO", "HOME", "VENV", "COMMAND", "XYZZY")}
+    assert module.strange_variables(environ) == [
+        "environment variable LIVECOMPOSER_TEMPOO is no setting and is not used; did you mean 'LIVECOMPOSER_TEMPO'?",
+        "environment variable LIVECOMPOSER_XYZZY is no setting and is not used",
+    ]

@@ -115,11 +115,14 @@ def measure(short: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="livecomposer-bench-") as folder:
         home = Path(folder)
         kept: set[int] = set()
-        for number in range(SHORT_ROUNDS if short else ROUNDS):
+        rounds = SHORT_ROUNDS if short else ROUNDS
+        for number in range(rounds):
             if number % ROUNDS_A_TASTE == 0:
                 kept = set()
             taste = f"killed {number // ROUNDS_A_TASTE}"
-            kept = _round(home, taste, WHATS[number % len(WHATS)], number % 2 == 1, kept, report, rng)
+            what = WHATS[number % len(WHATS)]
+            print(f"… kill {number + 1} of {rounds}: {what}", file=sys.stderr, flush=True)
+            kept = _round(home, taste, what, number % 2 == 1, kept, report, rng)
     report["lost_s"] = spread([kill["lost_s"] for kill in report["kills"]], 1.0)
     wrong = ("late", "forgotten", "damaged", "missing", "orphans", "stuck")
     report["ok"] = not any(report[key] for key in wrong)

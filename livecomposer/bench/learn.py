@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from livecomposer.agents.registry import TABULAR, hyper_of, make_trainer
-from livecomposer.bench.report import machine
+from livecomposer.bench.report import machine, need
 from livecomposer.errors import SettingsError
 from livecomposer.picture import blank, curves
 
@@ -36,10 +36,9 @@ def measure(
     if seed < 0:
         raise SettingsError(f"seed = {seed} is below 0; training needs one of 0 or more")
     chosen = hyper_of(agent, _pairs(hyper or []))
-    try:
-        from livecomposer.agents import school
-    except ImportError:
-        raise SettingsError("bench learn needs Gymnasium; pip install livecomposer[gym]") from None
+    need("learn", "gymnasium")
+    from livecomposer.agents import school
+
     first = school.Adapter(env, seed)
     begun = time.process_time()
 

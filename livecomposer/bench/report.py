@@ -6,7 +6,19 @@ Called by every bench; numba-free.
 import os
 import platform
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any
+
+from livecomposer.errors import SettingsError
+
+EXTRAS = {"gymnasium": ("Gymnasium", "gym")}
+
+
+def need(bench: str, module: str) -> None:
+    """Raise SettingsError naming the extra if ``module``, which the bench needs, is not installed."""
+    if find_spec(module) is None:
+        what, extra = EXTRAS[module]
+        raise SettingsError(f'bench {bench} needs {what}; run `pip install "livecomposer[{extra}]"`')
 
 
 def spread(values: Iterable[float], scale: float = 1e-3) -> dict[str, float]:

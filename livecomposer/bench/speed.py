@@ -19,8 +19,7 @@ import numpy as np
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.agents.registry import hyper_of, make_trainer
-from livecomposer.bench.report import machine
-from livecomposer.errors import SettingsError
+from livecomposer.bench.report import machine, need
 
 CALLS, SHORT_CALLS = 2_000, 200
 STEPS, SHORT_STEPS = 8_192, 512
@@ -32,10 +31,7 @@ ENV = "CartPole-v1"
 
 def measure(short: bool) -> dict[str, Any]:
     """Run all."""
-    try:
-        import gymnasium  # noqa: F401 - only whether it is there
-    except ImportError:
-        raise SettingsError("bench speed needs Gymnasium; pip install livecomposer[gym]") from None
+    need("speed", "gymnasium")
     calls, steps = (SHORT_CALLS, SHORT_STEPS) if short else (CALLS, STEPS)
     decide, step = _decide(calls)
     other = {"torch": None, "sb3_dqn": None, "sb3_ppo": None}

@@ -22,7 +22,8 @@ from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
 from livecomposer.desk.shelf import Shelf
-from livecomposer.desk.wiring import Plan, choose
+from livecomposer.desk.watch import Watch
+from livecomposer.desk.wiring import Plan, choose, note_kernels
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
@@ -51,7 +52,8 @@ from livecomposer.studio.keeping import IDLE, Kept
 
 TURN_S = 0.02
 WATCH_S = 1.0
-READY_S = 120.0
+READY_S, FIRST_S = 120.0, 900.0  # until it must play: usually, and where its kernels must be compiled
+PREPARING_S = 10.0
 PEOPLE = (SOURCES.index("midi"), SOURCES.index("page"))  # who plays where an input comes from there
 
 
@@ -67,6 +69,8 @@ class Desk:
         self.settings = settings
         self.screen = Screen(settings.plain)
         self.state = State(key_names=key_names(settings.first_key))
+        for path in (settings.export, settings.render):  # before anything is made that would have to be given back
+            check_writable(path)
         home = user_dir()
         self.profiles, problems = load_profiles(home / "devices")
         for problem in problems:
@@ -79,6 +83,11 @@ class Desk:
         self.shelf = Shelf(
             home, settings.taste, settings.agent, self._say_everywhere, self.instrument.tell, self._tried
         )
+        if self.model is not None and self.shelf.learnt is not None:
+            self.screen.say(
+                f'Warning: "{self.shelf.taste.name}" knows more than a model, so {settings.model} is not used; '
+                "begin another --taste with it."
+            )
         self.memories = Memories(self.plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
@@ -90,8 +99,6 @@ class Desk:
         self._show = self.studio.show
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
         self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
-        for path in (settings.export, settings.render):
-            check_writable(path)
         self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
         self.reached = Reached()
         self.keyboard = Keyboard()
@@ -107,10 +114,12 @@ class Desk:
         self.ending = False
         self.code = 0
         self._next_watch = 0.0
-        self._lister: ports.PortLister | None = None
+        self._watch = Watch(self.plan.system.name) if self.plan.system is not None else None
+        self._away = False  # the MIDI system itself
         self._lost: set[str] = set()
         self._names: dict[str, str] = {}  # what the ports are called by now
         self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
+        self._next_preparing = 0.0
         self._stopped = False
         self._virtual_begun = False
         self._role = settings.role
@@ -138,10 +147,13 @@ class Desk:
         try:
             if self.sound is not None:
                 self.sound.start()
+            if not self.plan.kernels_ready:
+                self.screen.say("… preparing kernels (first start: about a minute)")
+            self._next_preparing = begun + PREPARING_S
             self._start_instrument()
             self.studio.start(self.instrument.page)
-            if self.plan.system is not None:
-                self._lister = ports.PortLister(self.plan.system)
+            if self._watch is not None:
+                self._watch.start()
             with self.keyboard.raw():
                 self.hands.start()
                 stop_at = 0.0
@@ -149,7 +161,8 @@ class Desk:
                     self._turn()
                     if self.ready and not stop_at:
                         stop_at = time.monotonic() + (self.settings.seconds or 1e12)
-                    if time.monotonic() > (stop_at or begun + READY_S):
+                    limit = READY_S if self.plan.kernels_ready else FIRST_S
+                    if time.monotonic() > (stop_at or begun + limit):
                         if not stop_at:
                             self.screen.say("The instrument does not start; run `livecomposer doctor`.")
                             self.code = 1
@@ -177,9 +190,13 @@ class Desk:
             self._raise_from_the_dead()
         now = time.monotonic()
         self.shelf.save(self.shared, now)
+        if self.ready:
+            self._watch_ports()
+        if not self.ready and not self.plan.kernels_ready and now >= self._next_preparing:
+            self.screen.say(f"… preparing kernels, {(time.perf_counter_ns() - self.kept.start_ns) * 1e-9:.0f} s")
+            self._next_preparing = now + PREPARING_S
         if now >= self._next_watch and self.ready:
             self._next_watch = now + WATCH_S
-            self._watch_ports()
             self._tell_page()
         self.screen.draw(self.state)
 
@@ -265,6 +282,10 @@ class Desk:
             self._choose_agent(value)
         elif name == "panic":
             self.screen.say("Panic: all notes off.")
+        else:
+            reply = self.state.reply(name, value)
+            if reply:
+                self.screen.say(reply)
 
     def _choose_agent(self, value: float | str | None) -> None:
         """The player wants another agent, or the next."""
@@ -318,8 +339,6 @@ class Desk:
         if word == "stage":
             if rest == "opening ports":
                 self.guard.hand_back()
-            if not self.ready and not self.plan.kernels_ready:
-                self.screen.say(f"… {rest}" + (" (first start: some seconds)" if "kernels" in rest else ""))
         elif word == "ready":
             facts = json.loads(rest)
             where = self.plan.system.label if self.plan.system else "no MIDI system"
@@ -327,6 +346,8 @@ class Desk:
             keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
             self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
             self.ready = True
+            self.hands.ready()
+            note_kernels(self.plan.settings.agent)
             if self.state.flags & FLAG_MUTED:  # it was muted when it died
                 self.instrument.tell(inbox.command(time.perf_counter_ns(), 0, "mute", 1.0))
         elif word == "lost":
@@ -408,6 +429,7 @@ class Desk:
         elif kind == "again":
             self.screen.say(f"Warning: {what}.")
         else:
+            self.screen.sound_ms = 0.0
             short = what.partition(" (")[0]  # what each library said is doctor's to tell
             self.screen.say(f"No sound: {short}; see `livecomposer doctor`. --render FILE.wav still writes it.")
 
@@ -461,35 +483,45 @@ class Desk:
             self.sound.send(msg)
 
     def _watch_ports(self) -> None:
-        if self._lister is None or self.plan.system is None:
+        listing = self._watch.look() if self._watch is not None else None
+        if listing is None or self.plan.system is None:
             return
-        try:
-            inputs, outputs = self._lister.names()
-            if not inputs and not outputs:  # nothing at all: perhaps the MIDI system itself was started anew
-                self._lister.close()
-                self._lister = ports.PortLister(self.plan.system)
-                inputs, outputs = self._lister.names()
-        except Exception:  # RtMidi's own error types: the MIDI system is away
-            inputs, outputs = set(), set()
-        self._there = (sorted(inputs), sorted(outputs))
-        for side, name, there in (("in", self.plan.midi_in, inputs), ("out", self.plan.midi_out, outputs)):
+        plan, label = self.plan, self.plan.system.label
+        if not listing.there and not self._away:
+            self.screen.say(f"{label} has gone, and with it its ports: start it again. Looking for it every second …")
+            self.guard.lose()
+        elif listing.there and self._away:
+            self.screen.say(f"{label} is back.")
+        away, self._away = self._away, not listing.there
+        self._there = (listing.inputs, listing.outputs)
+        now = time.perf_counter_ns()
+
+        def tell(side: str, what: int) -> None:
+            self.instrument.tell(inbox.pack(now, 0, inbox.PORT, what, side.encode()))
+
+        for side, virtual in (("in", plan.virtual_in), ("out", plan.virtual_out)):
+            if virtual and away != self._away:
+                tell(side, inbox.LOST if self._away else inbox.BACK)
+        for side, name, there in (("in", plan.midi_in, listing.inputs), ("out", plan.midi_out, listing.outputs)):
             if name is None:
                 continue
-            found = ports.find_again(name, sorted(there))
-            now = time.perf_counter_ns()
+            found = ports.find_again(name, there)
             if found in there and found != self._names.get(side, name) and side not in self._lost:
                 self._lost.add(side)  # out and in again between two looks: it has a new number
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+                tell(side, inbox.LOST)
             if found in there:
                 self._names[side] = found
             if found not in there and side not in self._lost:
                 self._lost.add(side)
-                self.screen.say(f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …')
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.LOST, side.encode()))
+                if listing.there:
+                    self.screen.say(
+                        f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …'
+                    )
+                tell(side, inbox.LOST)
             elif found in there and side in self._lost:
                 self._lost.discard(side)
                 self.screen.say(f'The MIDI {side}put "{name}" is back.')
-                self.instrument.tell(inbox.pack(now, 0, inbox.PORT, inbox.BACK, side.encode()))
+                tell(side, inbox.BACK)
                 if side == "out":
                     self.guard.open()
 
@@ -503,19 +535,22 @@ class Desk:
             for msg in self.guard.release():
                 self.kept.add((time.perf_counter_ns() - self.kept.start_ns) * 1e-9, BY_RELEASE, msg)
         self._read_ring()
-        if self.shelf.close(self.shared) and self.kept.ratings:
-            self.screen.say(f"What it has learnt is kept in {self.shelf.taste.path}.")
+        self.shelf.close(self.shared)
+        for path in self.shelf.written:
+            self.screen.say(f"What it has learnt is kept in {path}.")
 
     def _close(self) -> None:
         self.screen.end_line()
         self._try(self._stop_instrument)
-        self.studio.stop()
+        take = self.studio.stop()
+        if take is not None:
+            self.screen.say(f"Recorded as take {take}: `livecomposer takes` lists it.")
         self.trial.stop()
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()
-        if self._lister is not None:
-            self._lister.close()
+        if self._watch is not None:
+            self._watch.stop()
         if self.settings.export:
             self._try(self._exported)
         if self.settings.render and not render(self.kept.sounded, self.settings.render, self.screen.say):
@@ -529,6 +564,9 @@ class Desk:
         """The last minutes as a file, on a thread of its own: the guard must not wait for the disk."""
         since = (time.perf_counter_ns() - self.kept.start_ns) * 1e-9 - 60.0 * self.settings.save_minutes
         kept, folder = self.kept.copy(), user_dir() / "saved"
+        if not any(t >= since for part in (kept.player, kept.agent) for t, _ in part):
+            self.screen.say("There is nothing to save: nothing has been played in the last minutes.")
+            return
 
         def save() -> None:
             path = folder / time.strftime("%Y-%m-%d %H-%M-%S.mid")

@@ -175,8 +175,11 @@ class Person:
             time.sleep(PAUSE_S)
             self._say("  the second ...")
             self._speaker.play(second)
+            early = False
             while self._keyboard.wait(0.0) and self._keyboard.there:
-                pass  # pressed before both were heard
+                early = True
+            if early:
+                self._say("  What you pressed meanwhile does not count: hear both first.")
             self._say("  Which do you like better? 1, 2, 0: neither, r: again")
             key = self._answer()
             if key != "r":
@@ -210,6 +213,8 @@ def blind_test(name: str, data: bytes, taste: "Taste", prior: str, args: Namespa
     keyboard = Keyboard()
     if not args.listener and not keyboard.there:
         raise SettingsError("a blind test is answered by keys; start it in a terminal (or give --listener)")
+    if not args.listener:
+        print("… preparing the test (some seconds)", file=sys.stderr, flush=True)
     seed = args.seed if args.seed >= 0 else random.SystemRandom().randrange(2**31)
     players = Players(data, taste, prior, seed)
     pairs = plan_pairs(args.pairs, seed)

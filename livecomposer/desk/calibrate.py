@@ -28,7 +28,9 @@ from livecomposer.ratings.delay import LEAST, Found, Lesson, fit, lesson
 from livecomposer.settings import DELAY_FILE, collect, user_dir
 
 RATES = ("rate", "rate_up", "rate_down")
-BEGIN_NS = 1_500_000_000  # from the last word to the first note
+COUNT_S = 0.7
+BEGIN_NS = 700_000_000  # from the last word to the first note
+TOLD_NS = 10_000_000_000  # so often it is said how far the lesson has come
 SLICE_S = 0.02
 
 Send = Callable[[int, bytes], None]  # (when it is due, message)
@@ -61,8 +63,11 @@ def calibrate_command(args: Namespace) -> int:
     try:
         with keyboard.raw(), Room(plan, keyboard) as room:
             _say("Half a minute of a scale. Whenever a note is wrong, press dislike (or any of your rating controls).")
+            for left in ("3", "2", "1"):
+                _say(f"  {left} …")
+                room.poll(COUNT_S)
             begin = time.perf_counter_ns() + BEGIN_NS
-            presses = hold(played, begin, room.send, room.poll, time.perf_counter_ns)
+            presses = hold(played, begin, told(played, begin, room.send), heard(room.poll), time.perf_counter_ns)
     except KeyboardInterrupt:
         _say("Left; nothing has changed.")
         return 130
@@ -84,14 +89,40 @@ def hold(played: Lesson, begin_ns: int, send: Send, poll: Poll, clock: Callable[
     return [press - begin_ns for press in presses]
 
 
+def told(played: Lesson, begin_ns: int, send: Send) -> Send:
+    """``send``, which now and then says how far the lesson has come."""
+    whole = played.messages[-1][0]
+    said = [TOLD_NS]
+
+    def sent(t_ns: int, msg: bytes) -> None:
+        if t_ns - begin_ns >= said[0]:
+            _say(f"  … {said[0] // 1_000_000_000} s of {whole // 1_000_000_000}")
+            said[0] += TOLD_NS
+        send(t_ns, msg)
+
+    return sent
+
+
+def heard(poll: Poll) -> Poll:
+    """``poll``, which says that a press has come."""
+
+    def polled(seconds: float) -> list[int]:
+        presses = poll(seconds)
+        for _ in presses:
+            _say("  heard you")
+        return presses
+
+    return polled
+
+
 def words(found: Found) -> str:
     """What was found, in one or two sentences."""
     of = f"{found.hits} of {found.hits + found.misses} wrong notes"
     strays = f", and {found.false_alarms} presses where nothing was wrong" if found.false_alarms else ""
     if found.mean_s is None:
         return (
-            f"You answered {of}{strays}: {LEAST} answers and fewer strays are needed, so nothing has changed. "
-            "Try again: press once for each note that does not belong."
+            f"You answered {of}{strays}. Nothing has changed: it takes {LEAST} answers, and more of them than presses "
+            "where nothing was wrong. Try again: press once for each note that does not belong."
         )
     return (
         f"You answered {of}{strays}: you press about {found.mean_s:.2f} s (± {found.spread_s:.2f}) after what you "

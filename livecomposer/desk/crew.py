@@ -18,7 +18,10 @@ SYNTH_CAPACITY = 1 << 12
 SNAPSHOT_BYTES = 1 << 20
 STOP_S = 3.0
 RESTARTS, RESTART_WINDOW_S = 5, 60.0
+RETRY_S = 3.0  # between two tries to get back an audio device that has gone
+HANGS_S = 15.0  # one that takes longer to open it (2 s are usual) is ended
 AGAIN_S = 1.0
+RENDERING_S = 5.0  # so often it is said how far a file has come
 SNAPSHOTS = 16  # that studio is told again when it has died
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -152,7 +155,8 @@ class Trial:
 
 
 class Sound:
-    """The built-in sound's process. ``said`` is its last word: None, ("ready", facts) or ("failed", sentence)."""
+    """The built-in sound's process. ``said`` is its last word: None, ("ready", facts) or ("failed", sentence). A device
+    that was there and has gone is tried again every few seconds."""
 
     def __init__(self, memory: SharedMemory, options: dict[str, Any]) -> None:
         from livecomposer.synth import process
@@ -163,6 +167,7 @@ class Sound:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._starts: list[float] = []
+        self._retry = 0.0  # when a device that has gone is tried again (0: it has not gone)
         self.said: tuple[str, Any] | None = None
 
     def start(self) -> None:
@@ -185,8 +190,21 @@ class Sound:
             except (EOFError, OSError):
                 self._pipe = None
         if said is not None:
-            self.said = said
+            before, self.said = self.said, said
+            if said[0] == "ready":
+                self._retry = 0.0
+            elif self._retry:
+                said = None  # still away: that has been said
+            elif before is not None and before[0] == "ready":
+                self._retry = time.monotonic() + RETRY_S
         failed = self.said is not None and self.said[0] == "failed"
+        if self._retry and time.monotonic() >= self._retry:
+            starting = self._process.is_alive() and time.monotonic() < self._starts[-1] + HANGS_S
+            self._retry = time.monotonic() + RETRY_S
+            if not starting:
+                self._kill()
+                self.start()
+            return said
         if self._process is not None and not self._process.is_alive() and not failed:
             now = time.monotonic()
             if sum(now - start < RESTART_WINDOW_S for start in self._starts) <= RESTARTS:
@@ -212,9 +230,12 @@ class Sound:
                 pass
         if self._process is not None:
             self._process.join(STOP_S)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join(STOP_S)
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+            self._process.join(STOP_S)
 
 
 class Studio:
@@ -304,15 +325,24 @@ class Studio:
                 return ("say", "What records and shows had died and has been started again; the music went on.")
         return None
 
-    def stop(self) -> None:
-        """Let it write what is left, and end it."""
+    def stop(self) -> int | None:
+        """Let it write what is left, and end it; returns the number of the take, None if it has not been told."""
         self._tell("stop", None)
+        take = None
         if self._process is not None:
             self._process.join(STOP_S)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join(STOP_S)
             self._process = None
+        try:
+            while self._pipe is not None and self._pipe.poll():
+                what, value = self._pipe.recv()
+                if what == "take":
+                    take = value
+        except (EOFError, OSError):
+            self._pipe = None
+        return take
 
     def _tell(self, what: str, value: Any) -> None:
         if self._pipe is not None:
@@ -332,11 +362,15 @@ def render(events: list[tuple[float, bytes]], path: str, say: Any) -> bool:
     child.start()
     theirs.close()
     kind, value = "failed", f"{path} could not be written: the renderer died"
+    next_word = time.monotonic() + RENDERING_S
     try:
         while True:
             kind, value = mine.recv()
             if kind in ("done", "failed"):
                 break
+            if time.monotonic() >= next_word:
+                next_word = time.monotonic() + RENDERING_S
+                say(f"… {path}: {value:.0%}")
     except EOFError:
         kind, value = "failed", f"{path} could not be written: the renderer died"
     say(f"Wrote {path} ({value:.0f} s of sound)." if kind == "done" else str(value))

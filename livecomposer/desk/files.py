@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from livecomposer.errors import ForeignTaste, SettingsError, StoreError, TasteError
-from livecomposer.instrument.snapshot import unpack
+from livecomposer.instrument.snapshot import agent_of, read_model, unpack
 
 LONGEST = 200  # bytes of a name: file systems take 255, and what is set aside gets a longer one
 ASIDE = ".unused-"  # in the name of a file that was set aside
@@ -73,6 +73,30 @@ def load_taste(path: Path) -> tuple[bytes | None, str]:
         raise
     except TasteError as error:
         return None, f"{error}; it now lies in {set_aside(path).name}, and this run begins anew"
+
+
+def model_agent(path: str) -> str:
+    """The agent that a model of ``practice --agent`` is of, its file checked. Raises SettingsError, TasteError."""
+    data = read_model(path)
+    where = f"model {path!r}"
+    meta = unpack(data, where)[1]
+    if meta.get("kind") == "prior":
+        raise SettingsError(f"{where} is a prior, not an agent's; play it with --prior")
+    return agent_of(data, where)
+
+
+def check_prior(name: str) -> None:
+    """Raise SettingsError or TasteError if a prior that is a file cannot be one."""
+    if name in ("shipped", "none"):
+        return
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise SettingsError(f"prior = {name!r} cannot be read ({error.strerror}); write shipped or none") from None
+    meta = unpack(data, f"prior {name!r}")[1]
+    if meta.get("kind") != "prior":
+        whose = f" of agent {meta['agent']}; play it with --model" if "agent" in meta else "; write shipped or none"
+        raise SettingsError(f"prior = {name!r} is no prior but a {meta.get('kind', 'file of some kind')}{whose}")
 
 
 def set_aside(path: Path) -> Path:

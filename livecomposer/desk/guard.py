@@ -50,6 +50,11 @@ class Guard:
                 f"the guard port is closed ({error}); if the instrument dies, notes may hang until it is back"
             )
 
+    def lose(self) -> None:
+        """The MIDI system has gone: let go of the port, without waiting for it."""
+        old, self._out = self._out, None
+        ports.close_port(old, 0.0)
+
     def choose(self, midi_out: str | None) -> None:
         """The output is another now."""
         self._name = midi_out

@@ -14,11 +14,12 @@ from livecomposer.instrument import inbox
 from livecomposer.instrument.records import SOURCES
 from livecomposer.midi.messages import CC_SUSTAIN
 from livecomposer.music.player import VirtualPlayer
-from livecomposer.music.theory import Key
+from livecomposer.music.theory import Key, note_name
 
 KEY_NS = 300_000_000
 KEYS, VIRTUAL = SOURCES.index("keys"), SOURCES.index("virtual")
 POLL_S = 0.02
+ONCE_S = 1.0
 AHEAD_S = 0.1
 
 
@@ -49,12 +50,18 @@ class Hands(threading.Thread):
         self._holding: set[tuple[int, int]] = set()  # (status, number) of its notes and pedals that are down
         self._planned_s = 0.0
         self._running = True
+        self._ready = False  # the instrument plays
+        self._not_ready_s = -1.0  # when that was said last
 
     # From desk's main thread: each is taken up by the thread within 20 ms.
 
     def connect(self, connection: Connection | None) -> None:
         """The instrument's pipe, or None while it is away (what is played then is lost to it)."""
         self._asked.put(("connect", connection))
+
+    def ready(self) -> None:
+        """The instrument plays: from now on keys are obeyed."""
+        self._asked.put(("ready", None))
 
     def begin(self, bar_ns: int) -> None:
         """A bar of the instrument begins at ``bar_ns``: the virtual player comes in there."""
@@ -102,8 +109,11 @@ class Hands(threading.Thread):
 
     def _answer(self, what: str, value: Any) -> None:
         player = self._player
-        if what == "connect":
+        if what == "ready":
+            self._ready = True
+        elif what == "connect":
             self._connection = value
+            self._ready = False
             self._start_ns = 0
             self._ahead.clear()
             self._holding.clear()  # an instrument that has died has released them
@@ -146,14 +156,21 @@ class Hands(threading.Thread):
 
     def _act(self, action: Action) -> None:
         now = time.perf_counter_ns()
-        if action.kind == "note":
+        if not self._ready and action.kind not in ("help", "octave"):
+            if now * 1e-9 >= self._not_ready_s + ONCE_S:
+                self._not_ready_s = now * 1e-9
+                self.said.append("Not ready yet: it says so when it plays.")
+        elif action.kind == "note":
             self._take_over()
             note = self._octave + int(action.value)
             if note not in self._sounding:
                 self._midi(now, bytes((0x90 | self._channel, note, 90)), KEYS)
             self._sounding[note] = now + KEY_NS
         elif action.kind == "octave":
-            self._octave = min(max(self._octave + int(action.value), 24), 96)
+            octave = min(max(self._octave + int(action.value), 24), 96)
+            most = "" if octave != self._octave else f", the {'highest' if octave > 60 else 'lowest'}"
+            self._octave = octave
+            self.said.append(f"Octave of the computer keys: from {note_name(octave)} up{most}.")
         elif action.kind == "rate":
             self._post(inbox.pack(now, KEYS, inbox.RATE, float(action.value)))
         elif action.kind == "command":

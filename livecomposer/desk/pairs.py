@@ -91,7 +91,7 @@ def verdict(found: dict[str, dict[str, Any]]) -> str:
     """The result in a plain sentence."""
     both = found["all"]
     if both["won"] + both["lost"] == 0:
-        return "Nothing was preferred, so nothing is shown."
+        return "You preferred neither each time, which shows nothing of the taste; choose one, or first rate more."
     if both["low"] > 0.5:
         clear = [kind for kind in KINDS if found[kind]["low"] > 0.5]
         if clear == ["prior"]:
@@ -111,7 +111,8 @@ def lines(name: str, found: dict[str, dict[str, Any]]) -> list[str]:
         judged = row["won"] + row["lost"]
         neither = f"  (neither: {row['neither']})" if row["neither"] else ""
         interval = f"{row['low'] * 100:.0f} to {row['high'] * 100:.0f} %"
-        text.append(f"  {words:<{width}}  {row['won']:>2} of {judged:>2}  {interval:<11}{neither}".rstrip())
+        share = f"{row['won']:>2} of {judged:>2}  {interval:<11}" if judged else f"{'none preferred':<21}"
+        text.append(f"  {words:<{width}}  {share}{neither}".rstrip())
     return [*text, verdict(found)]
 
 

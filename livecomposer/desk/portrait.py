@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from livecomposer.ratings.taste import Effect, Taste
 
 LEAST_RATINGS = 8  # fewer say nothing
+USUALLY = 50  # with so many, the first statements name the taste in 4 of 5 lessons (`bench words`)
 LEAST_ABOUT = 4  # of them about a thing that is stated
 LEAST_WORTH = 0.08  # of a whole rating
 SURE = 2.0  # standard deviations that a stated worth lies from nothing; so many are also shown behind "±"
@@ -173,7 +174,11 @@ def lines(drawn: Portrait) -> list[str]:
         return [f"{told}. That is too few to say anything of it: {LEAST_RATINGS} are the least."]
     if not drawn.stated:
         why = " All ratings point one way: rate also what you do not like." if _one_sided(drawn) else ""
-        text = [f"{told}. Nothing is sure yet.{why}"]
+        more = f"It usually takes {USUALLY} ratings" if n < USUALLY else "More ratings make it surer"
+        how = (
+            "like and dislike what differs clearly (long and short, high and low, steps and leaps), or answer pairs (b)"
+        )
+        text = [f"{told}. Nothing is sure yet.{why}", *textwrap.wrap(f"{more}: {how}.", WIDTH)]
     else:
         text = [told, ""]
         width = max(len(effect.words) for effect in drawn.stated)

@@ -21,12 +21,19 @@ from livecomposer.instrument.records import (
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.music.metre import Metre
 from livecomposer.music.theory import spell
+from livecomposer.quiet import drop
+from livecomposer.settings import ROLES
 
 LINE_S = 0.1
 PLAIN_S = 5.0
 SLOW_MS = 20.0
 PHASES = ("listening", "your call", "playing", "yielded", "stopped")
 ABOUT = {"about_rhythm": "rhythm", "about_notes": "notes", "about_chords": "chords"}
+SWITCHES = {  # by command: its flag, and what is said when it is on and off
+    "held": (FLAG_HELD, "HELD: it plays on and learns nothing.", "LEARNING: what you rate teaches it."),
+    "click": (FLAG_CLICK, "Click on.", "Click off."),
+    "mute": (FLAG_MUTED, "MUTE: the agent only listens.", "The agent plays again."),
+}
 HINT = "Rate what *it* played: more of this (↑ →), or less (↓ ←)?"
 
 
@@ -80,6 +87,32 @@ class State:
             self.number = -1
             self.about.clear()
 
+    def reply(self, name: str, value: float | str | None) -> str:
+        """What a command has done, in a few words; "" for those that are not answered here. To be asked after ``take``
+        has followed its record; what BEAT records tell is still as before."""
+        if name == "role":
+            self.role = str(value) if value else ROLES[(ROLES.index(self.role) + 1) % len(ROLES)]
+            return f"Role: {self.role}."
+        if name in SWITCHES:
+            flag, on, off = SWITCHES[name]
+            was = bool(self.flags & flag)
+            if (not was if value is None else bool(value)) != was:
+                self.flags ^= flag
+            return on if self.flags & flag else off
+        if name == "end":
+            return "Going on." if self.phase == PHASES.index("stopped") else "It ends with a cadence; n again: go on."
+        if name == "tap":
+            return "Tapped: a second tap sets the tempo."
+        if name in ABOUT:
+            only = [word for about, word in ABOUT.items() if about in self.about]
+            return f"Ratings are about the {' and '.join(only)} only." if only else "Ratings are about all again."
+        return ""
+
+
+def as_called(text: str) -> str:
+    """A text with the commands in it as this player calls them: run_live.py is called instead of ``livecomposer``."""
+    return text.replace("`livecomposer ", f"`{os.environ.get('LIVECOMPOSER_COMMAND', 'livecomposer')} ")
+
 
 class Screen:
     """Writes lines. ``in_force`` says once and for all what is used (SCHED_FIFO, JACK, ...)."""
@@ -93,7 +126,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._print(("\r\x1b[K" if self._drawn else "") + text + "\n")
+        self._print(("\r\x1b[K" if self._drawn else "") + as_called(text) + "\n")
         self._drawn = False
 
     def end_line(self) -> None:
@@ -108,15 +141,14 @@ class Screen:
         if now < self._next or not state.role:
             return
         self._next = now + (PLAIN_S if self.plain else LINE_S)
-        line = self.line(state)
         if self.plain:
-            self._print(line + "\n")
+            self._print(self.line(state) + "\n")
             return
         try:
             width = os.get_terminal_size(sys.stdout.fileno()).columns
         except OSError:
             width = 80
-        self._print("\r\x1b[K" + line[: max(width - 1, 20)])
+        self._print("\r\x1b[K" + self.line(state, max(width - 1, 20))[: max(width - 1, 20)])
         self._drawn = True
 
     @staticmethod
@@ -124,25 +156,44 @@ class Screen:
         try:
             print(text, end="", flush=True)
         except (OSError, ValueError):  # the terminal has been closed: the run still ends in order
-            pass
+            drop(sys.stdout)
 
-    def line(self, state: State) -> str:
-        """The status as one line."""
-        learning = "HELD" if state.flags & FLAG_HELD else "LEARNING"
-        marks = "".join(
-            f" {word}"
-            for flag, word in ((FLAG_MUTED, "MUTE"), (FLAG_CLICK, "click"), (FLAG_EXTERNAL, "ext"))
-            if state.flags & flag
+    def line(self, state: State, width: int = 0) -> str:
+        """The status as one line of at most ``width`` columns (0: as many as it takes); what matters least is left out
+        first, whole."""
+        fields = self._fields(state)
+        while width and len(fields) > 1 and len(" ".join(text for _, text in fields)) > width:
+            fields.remove(min(fields, key=lambda one: one[0]))
+        return " ".join(text for _, text in fields)
+
+    def _fields(self, state: State) -> list[tuple[int, str]]:
+        """(how much it matters, text) from left to right."""
+        marks = (
+            (FLAG_MUTED, "MUTE"),
+            (FLAG_CLICK, "click"),
+            (FLAG_EXTERNAL, "ext"),
         )
-        marks += "".join(f" rating {word}" for name, word in ABOUT.items() if name in state.about)
+        fields = [
+            (99, f"{state.role}·{PHASES[state.phase]}"),
+            (8, state.key),
+            (9, f"{state.tempo:.0f}·{state.beat}"),
+            (12, "HELD" if state.flags & FLAG_HELD else "LEARNING"),
+            *((10, word) for flag, word in marks if state.flags & flag),
+        ]
+        only = [word for name, word in ABOUT.items() if name in state.about]
+        if only:
+            fields.append((11, f"(rates {' and '.join(only)} only)"))
         sign = "" if not state.ratings else (" ▲" if state.last_rating > 0 else " ▼")
-        pairs = f" pairs {state.pairs}" if state.pairs else ""
+        fields += [(4, f"notes {state.notes}"), (7, f"ratings {state.ratings}{sign}")]
+        if state.pairs:
+            fields.append((6, f"pairs {state.pairs}"))
+        fields.append((1, f"latency {state.p50_ms:.2f}/{state.p99_ms:.2f}/{state.max_ms:.2f} ms"))
+        fields.append((2, f"misses {state.misses}"))
         sound = state.p50_ms + self.sound_ms
-        warning = " SLOW: use a smaller audio buffer" if sound > SLOW_MS else ""
-        heard = f" key→sound {sound:.0f} ms{warning}" if self.sound_ms else ""
-        return (
-            f"{state.role}·{PHASES[state.phase]} {state.key} {state.tempo:.0f}·{state.beat} {learning}{marks} "
-            f"notes {state.notes} ratings {state.ratings}{sign}{pairs} "
-            f"latency {state.p50_ms:.2f}/{state.p99_ms:.2f}/{state.max_ms:.2f} ms misses {state.misses}{heard} "
-            f"{self.in_force}"
-        )
+        if self.sound_ms and sound > SLOW_MS:
+            fields.append((5, f"key→sound {sound:.0f} ms SLOW: use a smaller audio buffer"))
+        elif self.sound_ms:
+            fields.append((3, f"key→sound {sound:.0f} ms"))
+        if self.in_force:
+            fields.append((0, self.in_force))
+        return fields

@@ -73,6 +73,8 @@ class Shelf:
     ----------
     number : int
         Of the taste that is played; the instrument marks its copies with it.
+    written : list of Path
+        The files that have been written in this run.
     learnt : bytes or None
         What the instrument starts with.
 
@@ -87,6 +89,7 @@ class Shelf:
         ready: Callable[[str], bool] = lambda agent: True,
     ) -> None:  # fmt: skip
         self.number = 0
+        self.written: list[Path] = []
         self._home = home
         self._say = say
         self._tell = tell
@@ -380,6 +383,8 @@ class Shelf:
         if self._trouble:
             self._trouble = ""
             self._say(f"Saved again: {taste.path}.")
+        if taste.path not in self.written:
+            self.written.append(taste.path)
         return True
 
     def _introduction(self) -> str:

@@ -49,6 +49,7 @@ def takes_command(args: Namespace) -> int:
             print(f'Take {args.take} is "{store.take(args.take).title}".')
         elif what in ("star", "unstar"):
             store.star(args.take, what == "star")
+            print(f"Take {args.take} is {'marked with ★' if what == 'star' else 'not marked any more'}.")
         elif what == "delete":
             store.delete(args.take, time.time())
             print(f"Deleted take {args.take}; for 30 days `livecomposer takes undo` brings it back.")
@@ -108,10 +109,13 @@ def export_command(args: Namespace) -> int:
         wanted: dict[str, str] = {kind: path for kind in FORMATS if (path := getattr(args, kind)) is not None}
         if not wanted:
             wanted = {"mid": ""}
-        code = 0
-        for kind, asked in wanted.items():
-            path = asked or f"take-{take.id}.{kind}"
+        files = {kind: asked or f"take-{take.id}.{kind}" for kind, asked in wanted.items()}
+        for path in files.values():
             check_writable(path)
+            if Path(path).exists() and not args.force:
+                raise StoreError(f"{path} is there already; name another file, or replace it by --force")
+        code = 0
+        for kind, path in files.items():
             if kind == "wav":
                 code = code if render(played(store, take).sounded, path, print) else 2
                 continue

@@ -174,6 +174,8 @@ def _list(args: Namespace) -> int:
         aligned = [cell.ljust(w) if i in (0, 1, 2, 7) else cell.rjust(w)
                    for i, (cell, w) in enumerate(zip(cells, widths, strict=True))]  # fmt: skip
         print(f"{aligned[0]:<1} {'  '.join(aligned[1:])}".rstrip())
+    if any(cells[0] for cells in table):
+        print("(* is what `livecomposer play` plays to, unless --taste names another)")
     for row in rows:
         if row["problem"] and not row["set_aside"]:
             print(f"! {row['problem']}")
@@ -269,8 +271,8 @@ def _export(args: Namespace) -> int:
         raise SettingsError(f"file = {args.file!r} is a folder; name a file in it")
     if not os.path.isdir(target.absolute().parent):
         raise SettingsError(f"file = {args.file!r}: there is no folder {str(target.parent)!r}; make it first")
-    if os.path.lexists(target):
-        raise SettingsError(f"file = {args.file!r} is there already; name another, or move it away")
+    if os.path.lexists(target) and not args.force:
+        raise SettingsError(f"file = {args.file!r} is there already; name another, or replace it by --force")
     try:
         write_whole(target, data)
     except OSError as error:
@@ -284,6 +286,8 @@ def _import(args: Namespace) -> int:
     source = Path(args.file)
     name = args.name or source.stem
     path = taste_path(user_dir(), name)
+    if os.path.isdir(source):
+        raise SettingsError(f"file = {args.file!r} is a folder; name a file in it that `tastes export` has written")
     if not os.path.isfile(source):
         raise SettingsError(f"file = {args.file!r}: there is no such file; name one that `tastes export` has written")
     data = read(source)

@@ -5,8 +5,10 @@ Called by ``app`` before anything is opened; raises what a person can mend.
 
 import os
 import random
+import shutil
 import sys
 import tempfile
+import time
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,9 @@ from livecomposer.errors import PortError, StoreError
 from livecomposer.midi import ports
 from livecomposer.midi.profiles import Profile
 from livecomposer.settings import Settings
+
+FOLDERS = 4  # of compiled kernels (about 31 MB each) that are kept,
+RECENT_S = 86_400.0  # and those used so lately: another livecomposer may be using one
 
 
 class Plan(NamedTuple):
@@ -76,7 +81,7 @@ def choose(settings: Settings, profiles: list[Profile]) -> Plan:
     else:
         lines.append("In: no MIDI keyboard found; play on the computer keys a w s e d f t g y h u j k")
     if virtual_player:
-        lines.append("A virtual player plays until you do.")
+        lines.append("A virtual player comes in when all is ready, and plays until you do.")
     if virtual_out:
         lines.append(f'Out: virtual port "{ports.OUT_NAME}"')
     elif midi_out:
@@ -89,7 +94,7 @@ def choose(settings: Settings, profiles: list[Profile]) -> Plan:
         lines.append("Out: nothing (no synth, and the built-in sound is off)")
     return Plan(
         settings.with_(thru=thru, seed=seed), system, midi_in, midi_out, virtual_in, virtual_out, profile, sound,
-        virtual_player, prepare_cache(), lines,
+        virtual_player, prepare_cache() and kernels_made(settings.agent), lines,
     )  # fmt: skip
 
 
@@ -124,7 +129,39 @@ def prepare_cache() -> bool:
                 "make one of them writable, or set NUMBA_CACHE_DIR to a folder that is"
             )
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
+        os.utime(folder)
+        _tidy(folder)
     return any(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbi"))
+
+
+def kernels_made(what: str) -> bool:
+    """Whether all kernels of ``what`` (an agent, or "practice" and an agent) have been compiled by these sources."""
+    return _mark(what).exists()
+
+
+def note_kernels(what: str) -> None:
+    """All kernels of ``what`` have been compiled now."""
+    try:
+        _mark(what).touch()
+    except OSError:  # then it is said once more next time
+        pass
+
+
+def _mark(what: str) -> Path:
+    return Path(os.environ["NUMBA_CACHE_DIR"]) / f"made-{_kernels():08x}-{what}"
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the kernels of versions that have not been used for long, beside ``folder``."""
+    try:
+        others = sorted(
+            ((path.stat().st_mtime, path) for path in folder.parent.glob("numba-*") if path != folder), reverse=True
+        )
+    except OSError:  # somebody else is tidying up
+        return
+    for used, path in others[FOLDERS - 1 :]:
+        if time.time() - used > RECENT_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -140,6 +140,8 @@ def parse_changes(text: str, metre: Metre) -> Chart | int | None:
     if not plain:
         return None
     found = _CAPTURE.fullmatch(plain.lower())
+    if found is None and plain.lower().startswith("capture"):
+        raise SettingsError(f'changes = {text!r}: write how many bars to capture as a number, such as "capture 4"')
     if found is None:
         return parse_chart(plain, metre)
     bars = int(found[1] or 4)

@@ -7,7 +7,6 @@ there is one, has a thread of its own with an event loop, and hands to the main 
 import os
 import queue
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -91,6 +90,10 @@ class Studio:
             self._obey(POLL_S)
         if self.recorder is not None:
             self.recorder.drain()
+            try:
+                self._connection.send(("take", self.recorder.take))
+            except OSError:  # desk is gone
+                pass
         if self.store is not None:
             self.store.close()
 
@@ -184,15 +187,15 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     ring_name : shared memory of the instrument's ring.
     connection : this end's duplex pipe. Sent: ``("say", sentence)`` for the player, ``("ready", port)`` (0: no page),
         ``("port", {"side", "name"})`` and ``("save", None)`` where the page asks for another port, or for the last
-        minutes as a file. Taken: ``("instrument", connection)``, ``("snapshot", bytes)``, ``("facts", dict)``,
-        ``("said", sentence)`` for the page, and ``("stop", None)``.
+        minutes as a file, and in the end ``("take", number)`` of what was recorded last. Taken: ``("instrument",
+        connection)``, ``("snapshot", bytes)``, ``("facts", dict)``, ``("said", sentence)`` for the page, and
+        ``("stop", None)``.
     options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument),
         ``token`` (of the page; "": no page), ``port`` (0: any).
     """
-    for name in ("SIGINT", "SIGHUP", "SIGQUIT"):  # desk gets them and tells us
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):  # desk gets them, and tells us when the take has ended
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if hasattr(os, "nice"):
         os.nice(NICE)
     hush_libraries()

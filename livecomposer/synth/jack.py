@@ -1,11 +1,13 @@
-"""Connects our JACK ports to the loudspeakers, through libjack's C interface.
+"""Connects our JACK ports to the loudspeakers, and tells when the server has ended, through libjack's C interface.
 
-Called by :mod:`livecomposer.synth.sound` while it opens. SignalFlow 0.6 leaves this undone: its audio layer asks for
-the connections before its client is active, jackd refuses ("owned by inactive clients"), and nothing is heard.
+Called by :mod:`livecomposer.synth.sound` while it opens, and by :mod:`livecomposer.desk.watch` in its child. The
+connecting is what SignalFlow 0.6 leaves undone: its audio layer asks for the connections before its client is active,
+jackd refuses ("owned by inactive clients"), and nothing is heard.
 """
 
 import ctypes
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +20,23 @@ LIBRARIES = {"darwin": "libjack.0.dylib", "win32": "libjack64.dll"}
 
 
 @contextmanager
-def _client() -> Iterator[tuple[Any, ctypes.c_void_p] | None]:
+def server_end() -> Iterator[threading.Event | None]:
+    """An event that is set when the server ends, or None where there is no library or no server."""
+    with _client(b"livecomposer-end") as opened:
+        if opened is None:
+            yield None
+            return
+        library, client = opened
+        ended = threading.Event()
+        told = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: ended.set())
+        library.jack_on_shutdown.argtypes = [ctypes.c_void_p, type(told), ctypes.c_void_p]
+        library.jack_on_shutdown.restype = None
+        library.jack_on_shutdown(client, told, None)
+        yield ended
+
+
+@contextmanager
+def _client(name: bytes = b"livecomposer-wiring") -> Iterator[tuple[Any, ctypes.c_void_p] | None]:
     """libjack and an inactive client of its own, or None where there is no library or no server."""
     try:
         library = ctypes.CDLL(LIBRARIES.get(sys.platform, "libjack.so.0"))
@@ -35,7 +53,7 @@ def _client() -> Iterator[tuple[Any, ctypes.c_void_p] | None]:
     library.jack_port_by_name.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     library.jack_port_connected.argtypes = [ctypes.c_void_p]
     library.jack_connect.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
-    handle = library.jack_client_open(b"livecomposer-wiring", NO_START_SERVER, None)
+    handle = library.jack_client_open(name, NO_START_SERVER, None)
     if not handle:
         yield None
         return

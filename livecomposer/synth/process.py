@@ -98,7 +98,7 @@ def _play(sound: Sound, reader: RingReader, connection: Connection, parent: int)
             if sound.stalled_s > STALLED_S:
                 _tell(
                     connection,
-                    ("failed", f"the audio device ({sound.backend}) has stopped; check it, or choose another backend"),
+                    ("failed", f"the audio device has stopped ({sound.backend}); check it, or choose another backend"),
                 )
                 return
         time.sleep(POLL_S)

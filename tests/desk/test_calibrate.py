@@ -102,7 +102,7 @@ def test_json_and_too_few(tmp_path, monkeypatch, capsys):
     assert list(facts) == ["hits", "misses", "false_alarms", "mean_s", "spread_s"]
     before = (tmp_path / DELAY_FILE).read_text()
     assert run(tmp_path, monkeypatch, lambda: 2.3) == 1
-    assert "nothing has changed" in capsys.readouterr().out
+    assert "Nothing has changed" in capsys.readouterr().out
     assert (tmp_path / DELAY_FILE).read_text() == before
 
 
@@ -112,8 +112,8 @@ def test_words():
         "after what you mean. It will be reckoned with from now on."
     )
     assert calibrate.words(Found(3, 7, 0)) == (
-        "You answered 3 of 10 wrong notes: 5 answers and fewer strays are needed, so nothing has changed. Try again: "
-        "press once for each note that does not belong."
+        "You answered 3 of 10 wrong notes. Nothing has changed: it takes 5 answers, and more of them than presses "
+        "where nothing was wrong. Try again: press once for each note that does not belong."
     )
 
 
@@ -165,3 +165,17 @@ def test_a_quick_player_s_press_reaches_later_notes():
         return max(steps)[1]
 
     assert reached(0.3) > reached(1.4)
+
+
+def test_it_is_said_that_a_press_was_heard_and_how_far_the_lesson_is(capsys):
+    played, begin, sent = lesson(3), 7 * S, []
+    send = calibrate.told(played, begin, lambda t, msg: sent.append((t, msg)))
+    for t_ns, msg in played.messages:
+        send(begin + t_ns, msg)
+    assert sent == [(begin + t, msg) for t, msg in played.messages]
+    whole = played.messages[-1][0] // S
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"  … {at} s of {whole}" for at in range(10, whole + 1, 10)]
+    poll = calibrate.heard(lambda seconds: [1, 2])
+    assert poll(0.1) == [1, 2]
+    assert capsys.readouterr().err.splitlines() == ["  heard you"] * 2

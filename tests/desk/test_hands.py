@@ -36,6 +36,7 @@ class Pipe:
 def connected(player=None):
     hands, pipe = Hands(NoKeys(), player, 0), Pipe()
     hands.connect(pipe)
+    hands.ready()
     drain(hands)
     return hands, pipe
 
@@ -133,3 +134,38 @@ def test_the_virtual_player_follows_the_key():
         hands._play(S + i * 20_000_000)
     notes = {msg[1] % 12 for msg in pipe.midi() if msg[0] & 0xF0 == 0x90}
     assert notes and notes <= {6, 8, 10, 11, 1, 3, 5}
+
+
+def test_before_the_instrument_plays_keys_are_answered_and_not_obeyed(monkeypatch):
+    now = [10 * S]
+    monkeypatch.setattr(module.time, "perf_counter_ns", lambda: now[0])
+    hands, pipe = Hands(NoKeys(), None, 0), Pipe()
+    hands.connect(pipe)
+    drain(hands)
+    press(hands, "a", "up", "c")
+    assert (pipe.entries, hands.saves) == ([], 0)
+    assert hands.said == ["Not ready yet: it says so when it plays."]
+    now[0] += S
+    press(hands, "m")
+    assert len(hands.said) == 2
+    hands.ready()
+    drain(hands)
+    press(hands, "c", "up")
+    assert (len(pipe.entries), hands.saves, len(hands.said)) == (1, 1, 2)
+    now[0] += S
+    hands.connect(None)  # the instrument has died
+    drain(hands)
+    press(hands, "up")
+    assert len(hands.said) == 3
+
+
+def test_the_octave_is_said_and_where_it_ends():
+    hands, _ = connected()
+    press(hands, "x", "x", "x", "x", "z")
+    assert hands.said == [
+        "Octave of the computer keys: from C5 up.",
+        "Octave of the computer keys: from C6 up.",
+        "Octave of the computer keys: from C7 up.",
+        "Octave of the computer keys: from C7 up, the highest.",
+        "Octave of the computer keys: from C6 up.",
+    ]

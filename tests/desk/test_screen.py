@@ -42,3 +42,38 @@ def test_a_slow_way_to_the_ear_is_warned_of() -> None:
     assert "key→sound 15 ms" in screen.line(state) and "SLOW" not in screen.line(state)
     screen.sound_ms = 21.0
     assert "SLOW" in screen.line(state)
+
+
+def test_a_narrow_terminal_loses_whole_fields_the_least_important_first():
+    screen = Screen(plain=True)
+    screen.in_force, screen.sound_ms = "[JACK, SCHED_FIFO]", 5.0
+    state = State(role="solo", phase=2, key="C major", tempo=112.0, beat=1, notes=69, ratings=1, last_rating=1.0)
+    state.about = {"about_notes"}
+    whole = screen.line(state)
+    assert whole == (
+        "solo·playing C major 112·1 LEARNING (rates notes only) notes 69 ratings 1 ▲ latency 0.00/0.00/0.00 ms "
+        "misses 0 key→sound 5 ms [JACK, SCHED_FIFO]"
+    )
+    assert screen.line(state, len(whole)) == whole
+    assert screen.line(state, 100) == (
+        "solo·playing C major 112·1 LEARNING (rates notes only) notes 69 ratings 1 ▲ misses 0 key→sound 5 ms"
+    )
+    assert screen.line(state, 80) == "solo·playing C major 112·1 LEARNING (rates notes only) notes 69 ratings 1 ▲"
+    assert screen.line(state, 40) == "solo·playing LEARNING (rates notes only)"
+    for width in range(12, len(whole)):
+        assert len(screen.line(state, width)) <= width
+
+
+def test_each_key_has_its_answer():
+    state = State(role="duet", phase=2)
+    assert [state.reply(name, None) for name in ("held", "held", "click", "mute", "mute", "role")] == [
+        "HELD: it plays on and learns nothing.", "LEARNING: what you rate teaches it.", "Click on.",
+        "MUTE: the agent only listens.", "The agent plays again.", "Role: answer.",
+    ]  # fmt: skip
+    assert (state.reply("click", 1.0), state.reply("role", "solo")) == ("Click on.", "Role: solo.")
+    state.about = {"about_rhythm", "about_notes"}
+    assert state.reply("about_notes", None) == "Ratings are about the rhythm and notes only."
+    state.about.clear()
+    assert state.reply("about_notes", None) == "Ratings are about all again."
+    assert state.reply("end", None).startswith("It ends")
+    assert state.reply("tap", None) and not state.reply("level", 0.5)

@@ -74,10 +74,10 @@ def test_takes_are_named_starred_deleted_and_brought_back(home, capsys):
     record(home, "a")
     record(home, "b")
     assert said(capsys, "takes", "rename", "1", "the <good> one")[1] == 'Take 1 is "the <good> one".\n'
-    assert said(capsys, "takes", "star", "1")[0] == 0
+    assert said(capsys, "takes", "star", "1")[1] == "Take 1 is marked with ★.\n"
     lines = said(capsys, "takes")[1].splitlines()
     assert lines[2].startswith("★") and lines[2].endswith("the <good> one") and not lines[1].startswith("★")
-    assert said(capsys, "takes", "unstar", "1")[0] == 0
+    assert said(capsys, "takes", "unstar", "1")[1] == "Take 1 is not marked any more.\n"
     assert "takes undo" in said(capsys, "takes", "delete", "1")[1]
     assert len(said(capsys, "takes")[1].splitlines()) == 2
     assert said(capsys, "takes", "undo")[1] == "Take 1 is back.\n"
@@ -124,6 +124,10 @@ def test_export_writes_the_files_asked_for(home, capsys):
         "like +1.0",
         "dislike -0.5",
     ]
+    code, _, err = said(capsys, "export", "1", "--csv", "c.csv", "--mid", "b.mid")
+    assert (code, err) == (2, "livecomposer: b.mid is there already; name another file, or replace it by --force\n")
+    assert not (home / "c.csv").exists()
+    assert said(capsys, "export", "1", "--mid", "b.mid", "--force")[1] == "Wrote b.mid.\n"
     assert (home / "take-1.csv").read_text().startswith("t_s,kind,")
 
 

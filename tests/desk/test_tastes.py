@@ -162,6 +162,7 @@ def test_every_taste_in_a_row(run, home, keep, taught):
         "  name        agent   ratings  likes  dislikes  pairs  last rated         size\n"
         f"  An old one  q             –      –         –      –  2026-05-01 12:00  {sizes[0]}\n"
         f"* mine        dyna-q       60     {likes}        {dislikes}      0  2026-05-01 12:00  {sizes[1]}\n"
+        "(* is what `livecomposer play` plays to, unless --taste names another)\n"
         "! half.npz is damaged (BadZipFile); it has not been used or changed\n"
         "Set aside (`livecomposer tastes rename OLD NEW` takes one back): mine.unused-20260101-120000\n",
         "",
@@ -365,8 +366,11 @@ def test_export_and_import(run, refused, home, keep, taught, tmp_path):
     file = tmp_path / "my taste.npz"
     assert (file.read_bytes(), file.stat().st_mtime) == (taught, NOON)
     assert refused("export", "mine", "my taste.npz") == (
-        "file = 'my taste.npz' is there already; name another, or move it away"
+        "file = 'my taste.npz' is there already; name another, or replace it by --force"
     )
+    file.write_bytes(b"another")
+    assert run("export", "mine", "my taste.npz", "--force")[0] == 0
+    assert file.read_bytes() == taught
     shutil.rmtree(home)
     said = "Took in \"my taste\", a taste of 60 ratings. To play it: livecomposer play --taste 'my taste'\n"
     assert run("import", "my taste.npz") == (0, said, "")
@@ -427,10 +431,12 @@ def test_files_that_cannot_be(refused, home, keep, taught, tmp_path):
     (tmp_path / "there").mkdir()
     assert refused("export", "mine", "there") == "file = 'there' is a folder; name a file in it"
     assert refused("export", "mine", "no/a.npz") == "file = 'no/a.npz': there is no folder 'no'; make it first"
-    for name in ("none.npz", "there"):
-        assert refused("import", name) == (
-            f"file = '{name}': there is no such file; name one that `tastes export` has written"
-        )
+    assert refused("import", "none.npz") == (
+        "file = 'none.npz': there is no such file; name one that `tastes export` has written"
+    )
+    assert refused("import", "there") == (
+        "file = 'there' is a folder; name a file in it that `tastes export` has written"
+    )
     assert files(home) == ["mine.npz"]
 
 
@@ -530,6 +536,7 @@ def test_who_always_says_yes_is_told_so(run, keep):
     assert run("explain", "mine")[1].startswith(
         "mine: 30 ratings (30 likes, 0 dislikes). Nothing is sure yet. "
         "All ratings point one way: rate also what you do not like.\n"
+        "It usually takes 50 ratings: like and dislike what differs clearly"
     )
 
 
@@ -591,14 +598,25 @@ def test_the_words_and_figures():
     ]
     nothing = portrait.lines(drawn._replace(stated=[]))
     assert nothing[0] == "mine: 50 ratings (30 likes, 19 dislikes). Nothing is sure yet."
-    assert nothing[1:] == ["", "not sure yet about: wide leaps; the tonic"]
+    assert nothing[1:3] == MORE
+    assert nothing[3:] == ["", "not sure yet about: wide leaps; the tonic"]
+
+
+MORE = [
+    "More ratings make it surer: like and dislike what differs clearly (long and short, high and low,",
+    "steps and leaps), or answer pairs (b).",
+]
 
 
 def test_pairs_are_told_beside_the_ratings():
     drawn = Portrait("mine", 50, 50, 0, 12, [], [], [])
-    assert portrait.lines(drawn) == ["mine: 50 ratings (50 likes, 0 dislikes), 12 pairs. Nothing is sure yet."]
+    assert portrait.lines(drawn) == ["mine: 50 ratings (50 likes, 0 dislikes), 12 pairs. Nothing is sure yet.", *MORE]
     only = drawn._replace(ratings=0, likes=0)
-    assert portrait.lines(only) == ["mine: 12 pairs. Nothing is sure yet."]
+    assert portrait.lines(only) == [
+        "mine: 12 pairs. Nothing is sure yet.",
+        MORE[0].replace("More ratings make it surer", "It usually takes 50 ratings"),
+        MORE[1],
+    ]
     few = "mine: 3 pairs. That is too few to say anything of it: 8 are the least."
     assert portrait.lines(only._replace(pairs=3)) == [few]
 
@@ -758,11 +776,42 @@ def test_results_and_their_words():
         ("+++++-", "+++++-", "This is more than chance: the taste was heard."),
         ("++++--", "++++--", "This is not more than chance; try more pairs (--pairs 24), or rate more and test again."),
         ("------", "-----0", "This is more than chance, but the wrong way round: the others were preferred."),
-        ("000000", "000000", "Nothing was preferred, so nothing is shown."),
+        (
+            "000000",
+            "000000",
+            "You preferred neither each time, which shows nothing of the taste; choose one, or first rate more.",
+        ),
     ],
 )
 def test_the_verdict(prior, twin, said):
     assert verdict(results(answers(prior, twin))) == said
+
+
+def test_without_a_preference_no_share_is_shown():
+    told = lines("mine", results(answers("00", "+0")))
+    assert told[1:4] == [
+        "  against what it knew before  none preferred         (neither: 2)",
+        "  against shuffled ratings      1 of  1  21 to 100 %  (neither: 1)",
+        "  together                      1 of  1  21 to 100 %  (neither: 3)",
+    ]
+
+
+def test_what_is_pressed_before_both_were_heard_is_said_not_to_count(monkeypatch):
+    class Early:
+        there = True
+        pressed = [["1"], [], ["2"]]  # noqa: RUF012
+
+        def wait(self, seconds):
+            return self.pressed.pop(0)
+
+    class Ear:
+        def play(self, phrase):
+            pass
+
+    said = []
+    monkeypatch.setattr(blind.time, "sleep", lambda seconds: None)
+    assert blind.Person(Ear(), Early(), said.append)([], []) == "b"
+    assert said[2] == "  What you pressed meanwhile does not count: hear both first."
 
 
 def test_a_test_is_held_pair_by_pair():
@@ -938,6 +987,7 @@ def test_a_person_answers(run, keep, taught, sit):
     assert room.heard[2:4] == room.heard[4:6]
     pair = ["  the first ...", "  the second ...", "  Which do you like better? 1, 2, 0: neither, r: again"]
     assert err.splitlines() == [
+        "… preparing the test (some seconds)",
         "3 pairs, about 1 minute. Ctrl-C ends it with what you have answered.",
         "Pair 1 of 3", *pair, "Pair 2 of 3", *pair, *pair, "Pair 3 of 3", *pair,
     ]  # fmt: skip
@@ -948,7 +998,9 @@ def test_ctrl_c_tells_what_was_answered(run, keep, taught, sit):
     sit("0", None)
     code, out, _ = run("test", "mine", "--pairs", 3, "--seed", 2)
     assert code == 130
-    assert out.endswith("Nothing was preferred, so nothing is shown.\n")
+    assert out.endswith(
+        "You preferred neither each time, which shows nothing of the taste; choose one, or first rate more.\n"
+    )
     sit(None)
     assert run("test", "mine", "--pairs", 3, "--seed", 2)[:2] == (130, "")
 
@@ -984,6 +1036,7 @@ def test_without_sound(run, keep, taught, monkeypatch):
     code, out, err = run("test", "mine")
     assert (code, out, stopped) == (2, "", [1])
     assert err == (
+        "… preparing the test (some seconds)\n"
         "livecomposer: a blind test needs sound: no audio device opened (none); connect or switch on a sound card\n"
     )
 

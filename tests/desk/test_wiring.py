@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_nothing_at_all_still_plays(no_midi):
     assert plan.lines == [
         "No MIDI system answers (ALSA: no sequencer); start one, or play without.",
         "In: no MIDI keyboard found; play on the computer keys a w s e d f t g y h u j k",
-        "A virtual player plays until you do.",
+        "A virtual player comes in when all is ready, and plays until you do.",
         "Out: the built-in sound",
     ]
 
@@ -114,3 +115,32 @@ def test_the_cache_is_never_somebody_elses(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "getuid", lambda: 4242)  # we made the folders, but are not 4242
     with pytest.raises(StoreError, match=r"^compiled kernels cannot be kept in "):
         wiring.prepare_cache()
+
+
+def test_kernels_are_made_for_one_agent_and_one_state_of_the_sources(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    wiring.note_kernels("dqn")
+    assert (wiring.kernels_made("dqn"), wiring.kernels_made("q")) == (True, False)
+    monkeypatch.setattr(wiring, "_kernels", lambda: 1)
+    assert not wiring.kernels_made("dqn")
+
+
+def test_kernels_of_old_versions_are_removed_and_the_newest_and_recent_ones_kept(monkeypatch, tmp_path):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *a, **k: str(tmp_path))
+    now = time.time()
+    for number in range(6):
+        folder = tmp_path / f"numba-{number}"
+        folder.mkdir()
+        (folder / "kernels.nbi").touch()
+        os.utime(folder, (0, now - 10 * wiring.RECENT_S - number))
+    (tmp_path / "something else").mkdir()
+    wiring.prepare_cache()
+    own = Path(os.environ["NUMBA_CACHE_DIR"]).name
+    assert sorted(os.listdir(tmp_path)) == sorted([own, "numba-0", "numba-1", "numba-2", "something else"])
+    for number in range(3, 8):
+        (tmp_path / f"numba-{number}").mkdir()
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    wiring.prepare_cache()
+    recent = [f"numba-{number}" for number in range(3, 8)]
+    assert sorted(os.listdir(tmp_path)) == sorted([own, *recent, "something else"])

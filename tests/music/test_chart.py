@@ -151,6 +151,8 @@ def test_parse_changes():
     chart = parse_changes("Dm7/G", FOUR)
     assert isinstance(chart, Chart)
     assert chart.entries == ((0, Chord(2, "m7", (0, 3, 7, 10), 7)),)
+    with pytest.raises(SettingsError, match='write how many bars to capture as a number, such as "capture 4"'):
+        parse_changes("capture x", FOUR)
     for text in ("capture 0", "capture 65"):
         with pytest.raises(SettingsError, match="from 1 to 64"):
             parse_changes(text, FOUR)
