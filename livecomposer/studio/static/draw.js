@@ -24,6 +24,8 @@ export function range(notes, low = 48, high = 84) {
   return [low - 2, high + 2];
 }
 
+const DASHES = [5, 4]; // pixels of one and of its gap
+
 // Notes as bars: the player's with square corners, the agent's round, so that colour is not all that tells them apart.
 export function bar(g, x, y, width, height, by, colour, style = "fill") {
   const tall = Math.max(height, 1.5); // rows of a low drawing are thinner than the gap between them
@@ -32,7 +34,7 @@ export function bar(g, x, y, width, height, by, colour, style = "fill") {
   if (style === "fill") { g.fillStyle = colour; g.fill(); return; }
   g.strokeStyle = colour;
   g.lineWidth = 2;
-  g.setLineDash([5, 4]);
+  if (width >= 20) g.setLineDash(DASHES); // around less there is no room for dashes
   g.stroke();
   g.setLineDash([]);
 }
