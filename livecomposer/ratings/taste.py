@@ -17,28 +17,34 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from numba import njit
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
 from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, trend_basis
+from livecomposer.ratings.regression import (
+    DOUBT,
+    N_SCALARS,
+    SCALE,
+    TAU,
+    absorb,
+    foreseen,
+    foretell,
+    posterior,
+    surprise,
+    weigh,
+)
 
 ROOM = 512  # ratings that are remembered; the oldest half then becomes part of what is known
 UNDO = 256  # of them that can be taken back
 KEEPS = 0.985  # of what earlier ratings said of just what a new one is about; what it is not about is kept
-NU, TAU = 1.0, 0.06  # of the Student-t that a standardised feature's worth comes from (ratings a standard deviation)
 FREE = 1.0  # variance of the intercept b
-SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any rating: about 0.25
 FADES = 0.98  # of earlier surprises, per rating
 ROUNDS = 1  # of expectation-maximisation after each rating
-DOUBT, AT_MOST = 3.0, 1.0  # nats by which ratings must speak for what is known, then against it; and of each of them
-BLANK = 0.4  # variance of ratings before any; it weighs as one
 REMAINS = 0.1  # of what was known before the change
 FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, and where it is cut off
 BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
 TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
-REMEMBERS = 0.95  # of earlier predictions, per rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
@@ -47,7 +53,6 @@ ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
 N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
-N_SCALARS = 10
 
 
 class Effect(NamedTuple):
@@ -105,7 +110,7 @@ class Taste:
         self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
         self._remains = np.ones(ROOM, dtype=np.float32)  # of what was known before it: 1 unless the taste changed
         # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what
-        # `_foretell` sums, what `_weigh` does, and how many there have been of one taste
+        # `foretell` sums, what `weigh` does, and how many there have been of one taste
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
         self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
@@ -163,13 +168,13 @@ class Taste:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
         was but for what has been learnt; a dislike draws anew. Returns whether it shows that the taste has changed."""
         i = self._next(t_ns, x, value, 1.0)
-        _surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
+        surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
         changed = self._doubted(i)
         if silent is not None and self.one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         if self._silent[i].any():
-            _foretell(self._sums[2], self._silent[i], 0.0, self._mu)
-        _foretell(self._sums[2], self._x[i], value, self._mu)
+            foretell(self._sums[2], self._silent[i], 0.0, self._mu)
+        foretell(self._sums[2], self._x[i], value, self._mu)
         self._absorb(self._sums, i)
         if value < 0.0:
             self._z[:] = self._another()
@@ -186,9 +191,9 @@ class Taste:
             column[self.n] = 0
         self._remains[self.n] = 1.0
         self._before[self.n % UNDO] = 0.0
-        self._spread[:], surprise, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
+        self._spread[:], scalars, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
         self._rebuild()
-        self._sums[2][:] = surprise
+        self._sums[2][:] = scalars
         self._settle()
         return True
 
@@ -203,7 +208,7 @@ class Taste:
         that both were alike. The draw stays as it was but for what has been learnt. Returns what ``rate`` does.
         """
         x = x_a - x_b
-        mean, variance = _foreseen(x, self._mu, self._work)
+        mean, variance = foreseen(x, self._mu, self._work)
         sigma = float(np.sqrt(self._spread[N_X]))
         if answer == "neither":
             y, k, told = 0.0, sigma / ALIKE, 0.0
@@ -217,9 +222,9 @@ class Taste:
             curve = max(slope * (slope + z), 1e-12)
             y, k = sign * sqrt(total) * (z + slope / curve), sigma * sqrt(curve / (total - variance * curve))
         i = self._next(t_ns, x, y, k)
-        _weigh(self._sums[2], told)
+        weigh(self._sums[2], told)
         changed = self._doubted(i)
-        _foretell(self._sums[2], self._x[i], y, self._mu)
+        foretell(self._sums[2], self._x[i], y, self._mu)
         self._absorb(self._sums, i)
         self._fit(ROUNDS)
         return changed
@@ -327,7 +332,7 @@ class Taste:
         """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
         of_one = float(self._sums[2][9])
         daring = self.daring / np.hypot(1.0, of_one / BOLD_FOR) if self.n or self._always else 0.0
-        _posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
+        posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
         known = self.trust * self._mu
         np.matmul(known[:N_BASIS], self._centred, out=self.mean)
         np.matmul((known + daring * self._draw)[:N_BASIS], self._centred, out=self.weights)
@@ -355,9 +360,9 @@ class Taste:
             sums[0][:] *= self._remains[i]
             sums[1][:] *= self._remains[i]
         if self._silent[i].any():
-            _absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
+            absorb(sums[0], sums[1], self._silent[i], 0.0, 1.0 - SILENT * (1.0 - KEEPS))
         weight = self._weight[i]
-        _absorb(sums[0], sums[1], self._x[i] * weight, self._y[i] * float(weight), KEEPS)
+        absorb(sums[0], sums[1], self._x[i] * weight, self._y[i] * float(weight), KEEPS)
 
     def _fold(self) -> None:
         """The older half of the log becomes part of the base: it can no longer be taken back."""
@@ -383,10 +388,9 @@ def check(state: dict[str, np.ndarray]) -> None:
     spread, gram = state["spread"], state["gram"]
     before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
     before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
-    positive = (
-        (spread > 0.0).all() and (before > 0.0).all() and (state["surprise"][[0, 1, 3, 5, 6, 7, 8, 9]] >= 0.0).all()
-    )
-    if not positive or not np.allclose(gram, gram.T) or (gram.diagonal() < 0.0).any():
+    sums = np.delete(state["surprise"], [2, 4])  # C and T may be below 0
+    positive = (spread > 0.0).all() and (before > 0.0).all() and (sums >= 0.0).all() and (state["remains"] > 0.0).all()
+    if not positive or (state["remains"] > 1.0).any() or not np.allclose(gram, gram.T) or (gram.diagonal() < 0.0).any():
         raise TasteError(_ODD)
 
 
@@ -426,153 +430,3 @@ def _variance(much: np.ndarray, seen: np.ndarray) -> float:
             square += float(much[of] ** 2 @ seen[of])
             at += len(entries)
     return square - mean * mean
-
-
-# forgets along x only (Cao & Schwartz 2000): g = Gx, c = x·g, G ← G − (1−k) ggᵀ/c + xxᵀ, p ← p − (1−k) g (x·p)/c + xy
-@njit("void(float64[:,::1], float64[::1], float32[::1], float64, float64)", cache=True)
-def _absorb(gram, product, x, y, keeps):
-    n = x.shape[0]
-    along = np.zeros(n)
-    c = 0.0
-    said = 0.0
-    for i in range(n):
-        for j in range(n):
-            along[i] += gram[i, j] * x[j]
-        c += x[i] * along[i]
-        said += x[i] * product[i]
-    lost = (1.0 - keeps) / c if c > 1e-9 else 0.0
-    for i in range(n):
-        xi = np.float64(x[i])
-        for j in range(n):
-            gram[i, j] += xi * x[j] - lost * along[i] * along[j]
-        product[i] += xi * y - lost * along[i] * said
-
-
-# m·x and xᵀA⁻¹x (A = UᵀU as factored last)
-@njit("UniTuple(float64, 2)(float32[::1], float64[::1], float64[:,::1])", cache=True)
-def _foreseen(x, mean, work):
-    d = x.shape[0]
-    m = 0.0
-    h = 0.0
-    rest = np.zeros(d)
-    for i in range(d):
-        m += mean[i] * x[i]
-        rest[i] += x[i]
-        rest[i] /= work[i, i]
-        h += rest[i] * rest[i]
-        for c in range(i + 1, d):
-            rest[c] -= work[i, c] * rest[i]
-    return m, h
-
-
-# E = Σ told, each within ± `AT_MOST`; its highest value yet B and how far it lies below, D:
-# D ← D − told (at most just beyond `DOUBT`); where that is negative, B ← B − D, D ← 0
-@njit("void(float64[::1], float64)", cache=True)
-def _weigh(scalars, told):
-    doubt = scalars[7] - min(max(told, -AT_MOST), AT_MOST)
-    scalars[7] = min(max(doubt, 0.0), DOUBT + AT_MOST)
-    scalars[8] += max(-doubt, 0.0)
-
-
-# e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1);
-# and weigh log N(e; 0, σ² + h) − log N(y; ȳ, v), ȳ as in `_foretell`, v = (`BLANK` + Q − ȳT)/(1 + W)
-@njit("void(float64[::1], float32[::1], float64, float64[::1], float64[::1], float64[:,::1], float64)", cache=True)
-def _surprise(scalars, x, y, spread, mean, work, fades):
-    d = x.shape[0]
-    error = y
-    for i in range(d):
-        error -= mean[i] * x[i]
-    h = 0.0
-    rest = np.zeros(d)
-    for i in range(d):
-        rest[i] += x[i]
-        rest[i] /= work[i, i]
-        h += rest[i] * rest[i]
-        for c in range(i + 1, d):
-            rest[c] -= work[i, c] * rest[i]
-    scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[d])
-    scalars[1] = fades * scalars[1] + 1.0
-    usual = scalars[4] / scalars[5] if scalars[5] > 0.0 else 0.0
-    blind = (BLANK + max(scalars[6] - usual * scalars[4], 0.0)) / (1.0 + scalars[5])
-    foreseen = spread[d] + h
-    apart = y - usual
-    _weigh(scalars, 0.5 * (apart * apart / blind - error * error / foreseen - np.log(foreseen / blind)))
-
-
-# M: v_i ← (ντ² + m_i² + s_i)/(ν + 1), m and s as they were
-# E: A = G/σ² + diag(1/v) = UᵀU, m = A⁻¹p/σ², s = diag A⁻¹
-# σ² = (2ab + S)/(2a + n) of what each rating surprised by; ``rounds`` of both (0: an E); draw = U⁻¹z
-@njit(
-    "void(float64[:,::1], float64[::1], float64[::1], float64[::1], int64, float64[::1], float64[:,::1],"
-    " float64[::1], float64[::1], float64[::1])",
-    cache=True,
-)
-def _posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, draw):
-    d = product.shape[0]
-    inverse = np.empty((d, d))
-    sigma2 = spread[d] = (2.0 * SHAPE * SCALE + scalars[0]) / (2.0 * SHAPE + scalars[1])
-    for _ in range(max(rounds, 1)):
-        if rounds:
-            for i in range(d - 1):
-                spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
-        for i in range(d):
-            for j in range(i, d):
-                work[i, j] = gram[i, j] / sigma2
-            work[i, i] += 1.0 / spread[i]
-        for j in range(d):
-            pivot = np.sqrt(work[j, j])
-            for c in range(j, d):
-                work[j, c] /= pivot
-            for i in range(j + 1, d):
-                f = work[j, i]
-                for c in range(i, d):
-                    work[i, c] -= f * work[j, c]
-        for i in range(d):
-            mean[i] = product[i] / sigma2
-        for i in range(d):
-            mean[i] /= work[i, i]
-            for c in range(i + 1, d):
-                mean[c] -= work[i, c] * mean[i]
-        for i in range(d - 1, -1, -1):
-            rest = mean[i]
-            for c in range(i + 1, d):
-                rest -= work[i, c] * mean[c]
-            mean[i] = rest / work[i, i]
-        inverse[:, :] = 0.0  # U⁻ᵀ, lower triangle
-        for i in range(d):
-            inverse[i, i] = 1.0
-        for i in range(d):
-            scale = 1.0 / work[i, i]
-            for k in range(i + 1):
-                inverse[i, k] *= scale
-            for c in range(i + 1, d):
-                f = work[i, c]
-                for k in range(i + 1):
-                    inverse[c, k] -= f * inverse[i, k]
-        variance[:] = 0.0
-        for c in range(d):
-            for k in range(c + 1):
-                variance[k] += inverse[c, k] * inverse[c, k]
-    for i in range(d - 1, -1, -1):
-        rest = z[i]
-        for c in range(i + 1, d):
-            rest -= work[i, c] * draw[c]
-        draw[i] = rest / work[i, i]
-
-
-# before each rating (and each silence that counts, y = 0): r its intercept, ŷ = m·x, ȳ = rT/W the usual one;
-# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r², Q ← kQ + y²
-@njit("void(float64[::1], float32[::1], float64, float64[::1])", cache=True)
-def _foretell(scalars, x, y, mean):
-    d = x.shape[0]
-    r = np.float64(x[d - 1])
-    if scalars[5] > 0.0:
-        usual = r * scalars[4] / scalars[5]
-        told = -usual
-        for i in range(d):
-            told += mean[i] * x[i]
-        scalars[2] = REMEMBERS * scalars[2] + (y - usual) * told
-        scalars[3] = REMEMBERS * scalars[3] + told * told
-    scalars[4] = REMEMBERS * scalars[4] + r * y
-    scalars[5] = REMEMBERS * scalars[5] + r * r
-    scalars[6] = REMEMBERS * scalars[6] + y * y

@@ -1,5 +1,6 @@
 """The learned listener: its regression against numpy, exact undo, what silence says, and planning on it."""
 
+import math
 from math import erfc
 
 import numpy as np
@@ -17,6 +18,7 @@ from livecomposer.music.env import Stage
 from livecomposer.music.metre import parse_metre
 from livecomposer.ratings import features, taste
 from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS
+from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS, TAU
 from livecomposer.ratings.taste import (
     FARTHEST,
     KEEPS,
@@ -25,7 +27,6 @@ from livecomposer.ratings.taste import (
     REMAINS,
     ROOM,
     SILENT,
-    TAU,
     TRUST,
     TRUSTED,
     UNDO,
@@ -273,6 +274,34 @@ def test_another_taste_is_noticed_once_and_soon_played_for(monkeypatch):
     assert t._mu[3] < -0.2 and t._mu[20] > 0.2
     assert t._sums[2][9] == 94.0
     assert t.state()["remains"][:68].tolist() == [1.0] * 66 + [pytest.approx(REMAINS), 1.0]
+
+
+def test_ratings_are_weighed_for_what_is_known_against_a_constant():
+    """Each told before it was known: both likelihoods by their formulas, from the posterior's own matrix."""
+    (x, y), t = drawn(100), Taste(SEEN, 1)
+    told_t = told_w = told_q = doubt = best = 0.0
+    for i in range(100):
+        value = float(y[i] if i < 60 else -y[i])
+        a = np.triu(t._work)
+        row = x[i].astype(np.float64)
+        usual = told_t / told_w if told_w else 0.0
+        variance = t._spread[N_X] + row @ np.linalg.solve(a.T @ a, row)
+        blind = (BLANK + told_q - usual * told_t) / (1.0 + told_w)
+        known, nothing = (
+            -0.5 * (error**2 / of + math.log(of))
+            for error, of in ((value - row @ t._mu, variance), (value - usual, blind))
+        )
+        doubt -= float(np.clip(known - nothing, -AT_MOST, AT_MOST))
+        best, doubt = best + max(-doubt, 0.0), min(max(doubt, 0.0), DOUBT + AT_MOST)
+        changed = doubt > DOUBT and best > DOUBT
+        assert t.rate(i, value, x[i]) == changed
+        if changed:
+            doubt = best = 0.0
+        told_t, told_w, told_q = (
+            REMEMBERS * s + new for s, new in ((told_t, value), (told_w, 1.0), (told_q, value**2))
+        )
+        np.testing.assert_allclose(t._sums[2][4:9], (told_t, told_w, told_q, doubt, best), rtol=1e-6, atol=1e-9)
+    assert t._sums[2][9] == 34.0
 
 
 def test_the_same_taste_is_not_taken_for_another():

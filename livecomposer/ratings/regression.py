@@ -1,0 +1,164 @@
+"""The arithmetic of ``ratings.taste``: Bayesian regression with a scale for each weight, and how well it foretells.
+
+Kernels that the loop calls in its slack; each has its formula above it and its twin in ``tests/ratings/test_taste.py``.
+"""
+
+import numpy as np
+from numba import njit
+
+NU, TAU = 1.0, 0.06  # of the Student-t that a standardised feature's worth comes from (ratings a standard deviation)
+SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any rating: about 0.25
+DOUBT, AT_MOST = 3.0, 1.0  # nats by which ratings must speak for what is known, then against it; and of each of them
+BLANK = 0.4  # variance of ratings before any; it weighs as one
+REMEMBERS = 0.95  # of earlier predictions, per rating
+N_SCALARS = 10  # float64 that go from rating to rating: S, n, C, V, T, W, Q, D, B, and the ratings of one taste
+
+
+# forgets along x only (Cao & Schwartz 2000): g = Gx, c = x·g, G ← G − (1−k) ggᵀ/c + xxᵀ, p ← p − (1−k) g (x·p)/c + xy
+@njit("void(float64[:,::1], float64[::1], float32[::1], float64, float64)", cache=True)
+def absorb(gram, product, x, y, keeps):
+    n = x.shape[0]
+    along = np.zeros(n)
+    c = 0.0
+    said = 0.0
+    for i in range(n):
+        for j in range(n):
+            along[i] += gram[i, j] * x[j]
+        c += x[i] * along[i]
+        said += x[i] * product[i]
+    lost = (1.0 - keeps) / c if c > 1e-9 else 0.0
+    for i in range(n):
+        xi = np.float64(x[i])
+        for j in range(n):
+            gram[i, j] += xi * x[j] - lost * along[i] * along[j]
+        product[i] += xi * y - lost * along[i] * said
+
+
+# m·x and xᵀA⁻¹x (A = UᵀU as factored last)
+@njit("UniTuple(float64, 2)(float32[::1], float64[::1], float64[:,::1])", cache=True)
+def foreseen(x, mean, work):
+    d = x.shape[0]
+    m = 0.0
+    h = 0.0
+    rest = np.zeros(d)
+    for i in range(d):
+        m += mean[i] * x[i]
+        rest[i] += x[i]
+        rest[i] /= work[i, i]
+        h += rest[i] * rest[i]
+        for c in range(i + 1, d):
+            rest[c] -= work[i, c] * rest[i]
+    return m, h
+
+
+# E = Σ told, each within ± `AT_MOST`; its highest value yet B and how far it lies below, D:
+# D ← D − told (at most just beyond `DOUBT`); where that is negative, B ← B − D, D ← 0
+@njit("void(float64[::1], float64)", cache=True)
+def weigh(scalars, told):
+    doubt = scalars[7] - min(max(told, -AT_MOST), AT_MOST)
+    scalars[7] = min(max(doubt, 0.0), DOUBT + AT_MOST)
+    scalars[8] += max(-doubt, 0.0)
+
+
+# e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1);
+# and weigh log N(e; 0, σ² + h) − log N(y; ȳ, v), ȳ as in `foretell`, v = (`BLANK` + Q − ȳT)/(1 + W)
+@njit("void(float64[::1], float32[::1], float64, float64[::1], float64[::1], float64[:,::1], float64)", cache=True)
+def surprise(scalars, x, y, spread, mean, work, fades):
+    d = x.shape[0]
+    error = y
+    for i in range(d):
+        error -= mean[i] * x[i]
+    h = 0.0
+    rest = np.zeros(d)
+    for i in range(d):
+        rest[i] += x[i]
+        rest[i] /= work[i, i]
+        h += rest[i] * rest[i]
+        for c in range(i + 1, d):
+            rest[c] -= work[i, c] * rest[i]
+    scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[d])
+    scalars[1] = fades * scalars[1] + 1.0
+    usual = scalars[4] / scalars[5] if scalars[5] > 0.0 else 0.0
+    blind = (BLANK + max(scalars[6] - usual * scalars[4], 0.0)) / (1.0 + scalars[5])
+    foreseen = spread[d] + h
+    apart = y - usual
+    weigh(scalars, 0.5 * (apart * apart / blind - error * error / foreseen - np.log(foreseen / blind)))
+
+
+# M: v_i ← (ντ² + m_i² + s_i)/(ν + 1), m and s as they were
+# E: A = G/σ² + diag(1/v) = UᵀU, m = A⁻¹p/σ², s = diag A⁻¹
+# σ² = (2ab + S)/(2a + n) of what each rating surprised by; ``rounds`` of both (0: an E); draw = U⁻¹z
+@njit(
+    "void(float64[:,::1], float64[::1], float64[::1], float64[::1], int64, float64[::1], float64[:,::1],"
+    " float64[::1], float64[::1], float64[::1])",
+    cache=True,
+)
+def posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, draw):
+    d = product.shape[0]
+    inverse = np.empty((d, d))
+    sigma2 = spread[d] = (2.0 * SHAPE * SCALE + scalars[0]) / (2.0 * SHAPE + scalars[1])
+    for _ in range(max(rounds, 1)):
+        if rounds:
+            for i in range(d - 1):
+                spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
+        for i in range(d):
+            for j in range(i, d):
+                work[i, j] = gram[i, j] / sigma2
+            work[i, i] += 1.0 / spread[i]
+        for j in range(d):
+            pivot = np.sqrt(work[j, j])
+            for c in range(j, d):
+                work[j, c] /= pivot
+            for i in range(j + 1, d):
+                f = work[j, i]
+                for c in range(i, d):
+                    work[i, c] -= f * work[j, c]
+        for i in range(d):
+            mean[i] = product[i] / sigma2
+        for i in range(d):
+            mean[i] /= work[i, i]
+            for c in range(i + 1, d):
+                mean[c] -= work[i, c] * mean[i]
+        for i in range(d - 1, -1, -1):
+            rest = mean[i]
+            for c in range(i + 1, d):
+                rest -= work[i, c] * mean[c]
+            mean[i] = rest / work[i, i]
+        inverse[:, :] = 0.0  # U⁻ᵀ, lower triangle
+        for i in range(d):
+            inverse[i, i] = 1.0
+        for i in range(d):
+            scale = 1.0 / work[i, i]
+            for k in range(i + 1):
+                inverse[i, k] *= scale
+            for c in range(i + 1, d):
+                f = work[i, c]
+                for k in range(i + 1):
+                    inverse[c, k] -= f * inverse[i, k]
+        variance[:] = 0.0
+        for c in range(d):
+            for k in range(c + 1):
+                variance[k] += inverse[c, k] * inverse[c, k]
+    for i in range(d - 1, -1, -1):
+        rest = z[i]
+        for c in range(i + 1, d):
+            rest -= work[i, c] * draw[c]
+        draw[i] = rest / work[i, i]
+
+
+# before each rating (and each silence that counts, y = 0): r its intercept, ŷ = m·x, ȳ = rT/W the usual one;
+# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r², Q ← kQ + y²
+@njit("void(float64[::1], float32[::1], float64, float64[::1])", cache=True)
+def foretell(scalars, x, y, mean):
+    d = x.shape[0]
+    r = np.float64(x[d - 1])
+    if scalars[5] > 0.0:
+        usual = r * scalars[4] / scalars[5]
+        told = -usual
+        for i in range(d):
+            told += mean[i] * x[i]
+        scalars[2] = REMEMBERS * scalars[2] + (y - usual) * told
+        scalars[3] = REMEMBERS * scalars[3] + told * told
+    scalars[4] = REMEMBERS * scalars[4] + r * y
+    scalars[5] = REMEMBERS * scalars[5] + r * r
+    scalars[6] = REMEMBERS * scalars[6] + y * y
