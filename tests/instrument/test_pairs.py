@@ -16,6 +16,7 @@ from livecomposer.instrument.replay import replay
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.instrument.roles import CALL, LISTEN, PLAY
 from livecomposer.midi.profiles import Control, Profile
+from livecomposer.ratings import taste
 from tests.instrument.rig import BAR, BEAT, MS, QUARTER, heard, keys, onsets, performance, unfinished, words
 
 CAPACITY = 1 << 14
@@ -119,6 +120,16 @@ def test_the_player_is_told_what_comes():
         (ONE - 30, "Pair: the first …"),
         (TWO - 30, "Pair: the second …"),
         (OVER - 30, "Which? 1, 2, or 0 for neither."),
+    ]
+
+
+def test_an_answer_that_shows_another_taste_is_told(monkeypatch):
+    p, reader, _, _ = asked()
+    said(reader)
+    monkeypatch.setattr(taste, "DOUBT", -1.0)  # every answer shows it
+    p.prefer((OVER + 100) * MS, "b")
+    assert "Your taste seems to have changed: what was learnt before counts little now; undo if it has not." in [
+        words for _, words in said(reader)
     ]
 
 
