@@ -11,6 +11,7 @@ from typing import Any
 
 from livecomposer.errors import SettingsError
 
+HEADER = ("", "n", "p50", "p99", "max", "")  # of a table of ``row``s, whose last cell is a unit
 EXTRAS = {"gymnasium": ("Gymnasium", "gym")}
 
 
@@ -62,13 +63,16 @@ def row(name: str, figures: dict[str, float], unit: str) -> list[str]:
 
 
 def show(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows: those of more than one cell as a table, a row of one cell as a sentence."""
-    table = [["", "n", "p50", "p99", "max", ""], *(r for r in rows if len(r) > 1)]
-    if len(table) == 1:
-        table.clear()  # sentences only
-    widths = [max((len(r[i]) for r in table), default=0) for i in range(6)]
-    for cells in table:
-        numbers = "  ".join(cell.rjust(width) for cell, width in zip(cells[1:5], widths[1:5], strict=True))
-        print(f"  {cells[0].ljust(widths[0])}  {numbers}  {cells[5]}".rstrip())
+    """Print rows: those of more than one cell as a table, a row of one cell as a sentence after it. A table brings its
+    header, but one of ``row``s."""
+    table = [r for r in rows if len(r) > 1]
+    units = bool(table) and len(table[0]) == len(HEADER)
+    if units:
+        table.insert(0, HEADER)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for first, *cells in table:
+        unit = [cells.pop()] if units else []
+        numbers = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=False)]
+        print("  ".join(["", first.ljust(widths[0]), *numbers, *unit]).rstrip())
     for sentence in (r[0] for r in rows if len(r) == 1):
         print(f"  {sentence}")
