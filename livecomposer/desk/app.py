@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from typing import Any
 
+from livecomposer.desk.cables import Cables
 from livecomposer.desk.crew import Instrument, Memories, Sound, Studio, Trial, render
 from livecomposer.desk.files import check_writable, log_crash
 from livecomposer.desk.guard import Guard
@@ -22,8 +23,7 @@ from livecomposer.desk.keys import Keyboard
 from livecomposer.desk.reached import Reached
 from livecomposer.desk.screen import HINT, Screen, State
 from livecomposer.desk.shelf import Shelf
-from livecomposer.desk.watch import Watch
-from livecomposer.desk.wiring import Plan, choose, note_kernels
+from livecomposer.desk.wiring import choose, note_kernels
 from livecomposer.errors import LivecomposerError
 from livecomposer.instrument import inbox
 from livecomposer.instrument.guard import GuardMemory
@@ -36,13 +36,13 @@ from livecomposer.instrument.records import (
     FLAG_HELD,
     FLAG_MUTED,
     NOTHING_REACHED,
+    OBEYED,
     SOURCES,
 )
 from livecomposer.instrument.records import unpack as unpack_record
 from livecomposer.instrument.ring import Kind, Record, RingReader, join_chunks
 from livecomposer.instrument.snapshot import SharedSnapshot, read_model
-from livecomposer.midi import ports
-from livecomposer.midi.profiles import load_profiles, match_profile
+from livecomposer.midi.profiles import load_profiles
 from livecomposer.music.metre import parse_metre
 from livecomposer.music.player import VirtualPlayer
 from livecomposer.music.theory import key_names, parse_key
@@ -72,10 +72,10 @@ class Desk:
         for path in (settings.export, settings.render):  # before anything is made that would have to be given back
             check_writable(path)
         home = user_dir()
-        self.profiles, problems = load_profiles(home / "devices")
+        profiles, problems = load_profiles(home / "devices")
         for problem in problems:
             self.screen.say(f"Warning: {problem}")
-        self.plan: Plan = choose(settings, self.profiles)
+        plan = choose(settings, profiles)
         self.model = read_model(settings.model) if settings.model else None
         self.instrument = Instrument()
         self.trial = Trial(settings.agent)
@@ -88,7 +88,7 @@ class Desk:
                 f'Warning: "{self.shelf.taste.name}" knows more than a model, so {settings.model} is not used; '
                 "begin another --taste with it."
             )
-        self.memories = Memories(self.plan.sound)
+        self.memories = Memories(plan.sound)
         self.reader = RingReader(_buffer(self.memories.ring))
         self.shared = SharedSnapshot(_buffer(self.memories.snapshot))
         self.sound = Sound(self.memories.synth, {}) if self.memories.synth is not None else None
@@ -98,13 +98,16 @@ class Desk:
         })  # fmt: skip
         self._show = self.studio.show
         self.guard_memory = GuardMemory(_buffer(self.memories.guard))
-        self.guard = Guard(self.plan.system, self.plan.midi_out, self.guard_memory, self._sound_send)
-        self.kept = Kept(settings, self.plan.settings.thru != "off", time.perf_counter_ns())
+        self.guard = Guard(plan.system, plan.midi_out, self.guard_memory, self._sound_send)
+        self.cables = Cables(
+            plan, profiles, home / "devices", self.guard, self.instrument.tell, self.screen.say, self._say_everywhere
+        )
+        self.kept = Kept(settings, plan.settings.thru != "off", time.perf_counter_ns())
         self.reached = Reached()
         self.keyboard = Keyboard()
         self.metre = parse_metre(settings.metre)
         player = None
-        if self.plan.virtual_player:
+        if plan.virtual_player:
             player = VirtualPlayer(
                 settings.role, parse_key(settings.first_key), settings.tempo,
                 settings.seed, bar_quarters=self.metre.bar_ticks / 12,
@@ -114,11 +117,6 @@ class Desk:
         self.ending = False
         self.code = 0
         self._next_watch = 0.0
-        self._watch = Watch(self.plan.system.name) if self.plan.system is not None else None
-        self._away = False  # the MIDI system itself
-        self._lost: set[str] = set()
-        self._names: dict[str, str] = {}  # what the ports are called by now
-        self._there: tuple[list[str], list[str]] = ([], [])  # the ports of the machine
         self._next_preparing = 0.0
         self._stopped = False
         self._virtual_begun = False
@@ -137,7 +135,7 @@ class Desk:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._end)
         hush_libraries()
-        for line in self.plan.lines:
+        for line in self.cables.plan.lines:
             self.screen.say(line)
         if self.settings.stage:
             self.screen.say("On stage: HELD, it plays without learning until you press Space.")
@@ -147,13 +145,12 @@ class Desk:
         try:
             if self.sound is not None:
                 self.sound.start()
-            if not self.plan.kernels_ready:
+            if not self.cables.plan.kernels_ready:
                 self.screen.say("… preparing kernels (first start: about a minute)")
             self._next_preparing = begun + PREPARING_S
             self._start_instrument()
             self.studio.start(self.instrument.page)
-            if self._watch is not None:
-                self._watch.start()
+            self.cables.start()
             with self.keyboard.raw():
                 self.hands.start()
                 stop_at = 0.0
@@ -161,7 +158,7 @@ class Desk:
                     self._turn()
                     if self.ready and not stop_at:
                         stop_at = time.monotonic() + (self.settings.seconds or 1e12)
-                    limit = READY_S if self.plan.kernels_ready else FIRST_S
+                    limit = READY_S if self.cables.plan.kernels_ready else FIRST_S
                     if time.monotonic() > (stop_at or begun + limit):
                         if not stop_at:
                             self.screen.say("The instrument does not start; run `livecomposer doctor`.")
@@ -191,8 +188,9 @@ class Desk:
         now = time.monotonic()
         self.shelf.save(self.shared, now)
         if self.ready:
-            self._watch_ports()
-        if not self.ready and not self.plan.kernels_ready and now >= self._next_preparing:
+            self.cables.look()
+            self.studio.say(**self.cables.facts)
+        if not self.ready and not self.cables.plan.kernels_ready and now >= self._next_preparing:
             self.screen.say(f"… preparing kernels, {(time.perf_counter_ns() - self.kept.start_ns) * 1e-9:.0f} s")
             self._next_preparing = now + PREPARING_S
         if now >= self._next_watch and self.ready:
@@ -211,7 +209,7 @@ class Desk:
 
     def _wiring(self) -> Wiring:
         """What the instrument starts with; one that has died goes on in the role, key and tempo it had."""
-        plan, memories, state = self.plan, self.memories, self.state
+        plan, memories, state = self.cables.plan, self.memories, self.state
         agent = self.shelf.taste.agent
         model = self.model if agent == plan.settings.agent else None
         settings = plan.settings.with_(agent=agent, model="")
@@ -243,7 +241,7 @@ class Desk:
                 self._follow_beat()
             elif record.kind == Kind.RATING:
                 self._rated(record)
-            elif record.kind == Kind.COMMAND:
+            elif record.kind in OBEYED:
                 self._commanded(record.t_ns, *unpack_record(record))
             elif record.kind == Kind.TASTE:
                 self._changed_taste(*unpack_record(record))
@@ -296,7 +294,7 @@ class Desk:
 
     def _tried(self, agent: str) -> bool:
         """Whether an agent's kernels are there; if not, they are made, and the shelf is told."""
-        known = self.trial.known(self.plan.settings.with_(agent=agent, model=""))
+        known = self.trial.known(self.cables.plan.settings.with_(agent=agent, model=""))
         if not known:
             self._say_everywhere(f"… preparing agent {agent}")
         return known
@@ -341,18 +339,18 @@ class Desk:
                 self.guard.hand_back()
         elif word == "ready":
             facts = json.loads(rest)
-            where = self.plan.system.label if self.plan.system else "no MIDI system"
+            where = self.cables.plan.system.label if self.cables.plan.system else "no MIDI system"
             self.screen.in_force = f"[{where}, {'SCHED_FIFO' if facts['fifo'] else 'normal priority'}]"
             keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
             self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
             self.ready = True
             self.hands.ready()
-            note_kernels(self.plan.settings.agent)
+            note_kernels(self.cables.plan.settings.agent)
             if self.state.flags & FLAG_MUTED:  # it was muted when it died
                 self.instrument.tell(inbox.command(time.perf_counter_ns(), 0, "mute", 1.0))
         elif word == "lost":
             side, _, why = rest.partition(" ")
-            self._lost.add(side)
+            self.cables.lost.add(side)
             self.screen.say(why)
         elif word == "refused":
             self.shelf.refused(rest)
@@ -410,8 +408,8 @@ class Desk:
             self.code, self.ending = 1, True
             return
         self.screen.say("The instrument died; everything is released. Starting it again …")
-        if self.plan.settings.thru != "off":
-            self.guard.take_over(self.plan.midi_in, self.plan.profile)
+        if self.cables.plan.settings.thru != "off":
+            self.guard.take_over(self.cables.plan.midi_in, self.cables.plan.profile)
         self.shelf.died(self.shared)
         self.kept.settle()
         self._start_instrument()
@@ -443,87 +441,29 @@ class Desk:
         elif kind == "save":
             self._save_last()
         elif kind == "port":
-            self._choose_port(what["side"], what["name"])
+            if self.ready:
+                self.cables.choose(what["side"], what["name"])
+        elif kind == "learn":
+            if self.ready:
+                self.cables.learn(what)
         elif kind == "ready" and what and not self._shown:
             self._shown = True
             self.screen.say(f"Page: {self.studio.address}")
             open_browser(self.studio.address)
 
     def _tell_page(self) -> None:
-        """What the page shows of desk's."""
-        plan, sound = self.plan, self.screen.sound_ms
+        """What else the page shows of desk's."""
+        sound = self.screen.sound_ms
         self.studio.say(
-            inputs=self._there[0], outputs=self._there[1], midi_in=plan.midi_in, midi_out=plan.midi_out,
-            profile=plan.profile.name if plan.profile else "", taste=self.shelf.taste.name,
+            taste=self.shelf.taste.name,
             agent=self.shelf.taste.agent, agents=AGENTS, preparing=self.shelf.preparing, sound_ms=round(sound, 1),
             sound=f"Built-in sound: on, about {sound:.0f} ms of buffer." if sound else "Built-in sound: off.",
-            lost=sorted(self._lost), in_force=self.screen.in_force,
+            in_force=self.screen.in_force,
         )  # fmt: skip
-
-    def _choose_port(self, side: str, name: str) -> None:
-        """The page asks for another port: one that is there, or none."""
-        there = self._there[0 if side == "in" else 1]
-        if not self.ready or (name and name not in there):
-            self.screen.say(f'There is no MIDI {side}put "{name}" any more.')
-            return
-        if side == "in":
-            profile = match_profile(name, self.profiles) if name else None
-            self.plan = self.plan._replace(midi_in=name or None, virtual_in=False, profile=profile)
-        else:
-            self.plan = self.plan._replace(midi_out=name or None, virtual_out=False)
-            self.guard.choose(name or None)
-        self._lost.discard(side)
-        self._names.pop(side, None)
-        text = f"{side}={name}".encode()[:160]
-        self.instrument.tell(inbox.pack(time.perf_counter_ns(), 0, inbox.PORT, inbox.CHOSEN, text))
-        self.screen.say(f'MIDI {side}: "{name}".' if name else f"MIDI {side}: none.")
 
     def _sound_send(self, msg: bytes) -> None:
         if self.sound is not None:
             self.sound.send(msg)
-
-    def _watch_ports(self) -> None:
-        listing = self._watch.look() if self._watch is not None else None
-        if listing is None or self.plan.system is None:
-            return
-        plan, label = self.plan, self.plan.system.label
-        if not listing.there and not self._away:
-            self.screen.say(f"{label} has gone, and with it its ports: start it again. Looking for it every second …")
-            self.guard.lose()
-        elif listing.there and self._away:
-            self.screen.say(f"{label} is back.")
-        away, self._away = self._away, not listing.there
-        self._there = (listing.inputs, listing.outputs)
-        now = time.perf_counter_ns()
-
-        def tell(side: str, what: int) -> None:
-            self.instrument.tell(inbox.pack(now, 0, inbox.PORT, what, side.encode()))
-
-        for side, virtual in (("in", plan.virtual_in), ("out", plan.virtual_out)):
-            if virtual and away != self._away:
-                tell(side, inbox.LOST if self._away else inbox.BACK)
-        for side, name, there in (("in", plan.midi_in, listing.inputs), ("out", plan.midi_out, listing.outputs)):
-            if name is None:
-                continue
-            found = ports.find_again(name, there)
-            if found in there and found != self._names.get(side, name) and side not in self._lost:
-                self._lost.add(side)  # out and in again between two looks: it has a new number
-                tell(side, inbox.LOST)
-            if found in there:
-                self._names[side] = found
-            if found not in there and side not in self._lost:
-                self._lost.add(side)
-                if listing.there:
-                    self.screen.say(
-                        f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …'
-                    )
-                tell(side, inbox.LOST)
-            elif found in there and side in self._lost:
-                self._lost.discard(side)
-                self.screen.say(f'The MIDI {side}put "{name}" is back.')
-                tell(side, inbox.BACK)
-                if side == "out":
-                    self.guard.open()
 
     # ---- files and the end ---------------------------------------------------------------------------------------
 
@@ -549,15 +489,13 @@ class Desk:
         if self.sound is not None:
             self._try(self.sound.stop)
         self.guard.close()
-        if self._watch is not None:
-            self._watch.stop()
+        self.cables.stop()
         if self.settings.export:
             self._try(self._exported)
         if self.settings.render and not render(self.kept.sounded, self.settings.render, self.screen.say):
             self.code = self.code or 2
         self.instrument.close_pipes()
-        del self.reader, self.shared, self.guard_memory
-        self.guard = None  # type: ignore[assignment]  # its view of the shared memory must go before the memory does
+        del self.reader, self.shared, self.guard_memory  # views of the shared memory must go before it does
         self.memories.close()
 
     def _save_last(self) -> None:

@@ -97,10 +97,11 @@ class Guard:
         self._own.clear()
 
     def close(self) -> None:
-        """Give the ports back."""
+        """Give back the ports, and the memory."""
         ports.close_port(self._in)
         ports.close_port(self._out)
         self._in = self._out = None
+        del self._memory
 
     def _thru(self, event: tuple[list[int], float], data: Any = None) -> None:
         msg = bytes(event[0])

@@ -14,6 +14,7 @@ from livecomposer.instrument.records import (
     FLAG_HELD,
     FLAG_MUTED,
     NOTHING_REACHED,
+    OBEYED,
     ROLE_NAMES,
     SAME_PRESS,
     unpack,
@@ -79,7 +80,7 @@ class State:
                 self.number, self.last_rating = number, value
         elif record.kind == Kind.ANSWER:
             self.pairs += 1
-        elif record.kind == Kind.COMMAND:
+        elif record.kind in OBEYED:
             name, on = unpack(record)
             if name in ABOUT:
                 self.about ^= {name} if on is None or bool(on) != (name in self.about) else set()

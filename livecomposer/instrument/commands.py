@@ -134,12 +134,12 @@ def obey_control(p: "Performance", turn: int, index: int, data2: int, t_in: int)
         return
     if role in ("rate", "rate_up", "rate_down"):
         p.take_rating(turn, t_in, value, SOURCES.index("midi"), index)
-    elif role == "taste":  # for desk to read: what comes by a control has no record as a command else
-        p.recorder.command(turn, role, value if controls.controls[index].selects else None)
     elif role in KNOB_STEPS:
         obey(p, turn, role, _turned(p, controls.controls[index], value) if controls.relative(index) else value)
     else:
-        obey(p, turn, role, value if role in HOLD_ROLES else None, t_in)
+        carried = value if role in HOLD_ROLES or controls.controls[index].selects else None
+        p.recorder.done(turn, role, carried)
+        obey(p, turn, role, carried, t_in)
 
 
 def _turned(p: "Performance", control: Control, steps: float) -> float:

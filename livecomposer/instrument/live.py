@@ -242,20 +242,19 @@ class Live:
         wiring = self.wiring
         if wiring.system is None:
             return
-        try:
-            port, profile = None, None
-            if name and side == "in":
-                profile = match_profile(name, load_profiles(user_dir() / "devices")[0])
-                port = ports.open_input(wiring.system, name, self._on_midi)
-            elif name:
-                port = ports.open_output(wiring.system, name)
-        except LivecomposerError as error:
-            self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
-            return
+        port, profile = None, None
         if side == "in":
+            profile = match_profile(name, load_profiles(user_dir() / "devices")[0]) if name else None
             self.wiring = replace(wiring, midi_in=name or None, virtual_in=False)
         else:
             self.wiring = replace(wiring, midi_out=name or None, virtual_out=False)
+        try:
+            if name and side == "in":
+                port = ports.open_input(wiring.system, name, self._on_midi)
+            elif name:
+                port = ports.open_output(wiring.system, name)
+        except LivecomposerError as error:  # desk looks for it, and tells when it is back
+            self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
         self.inbox.put((PORT, time.perf_counter_ns(), side, port, profile))
 
     def _take_port(self, now: int, side: str, port: Any, profile: Profile | None) -> None:

@@ -33,6 +33,7 @@ _LOSS = struct.Struct("<I")  # how many
 
 ROLE_NAMES = ("harmonize", "duet", "answer", "solo")
 SOURCES = ("api", "keys", "midi", "page", "virtual")
+OBEYED = (Kind.COMMAND, Kind.DONE)  # the player has asked for something; of a DONE the log has the MIDI message
 COMMANDS = (
     "role", "key", "tempo", "held", "mute", "level", "adventure", "click", "tap", "end", "panic", "undo",
     "key_next", "in_lost", "out_lost", "outside", "ab", "ab_a", "ab_b", "ab_none", "forget", "about_rhythm",
@@ -106,6 +107,11 @@ class Recorder:
         number = float(value) if isinstance(value, int | float) else float("nan")
         self._write(Kind.COMMAND, turn_ns, _COMMAND.pack(COMMANDS.index(name), number, text))
 
+    def done(self, turn_ns: int, name: str, value: float | None) -> None:
+        """A control of the player's has done what this command does. The log has the message it came by."""
+        number = float("nan") if value is None else value
+        self._write(Kind.DONE, turn_ns, _COMMAND.pack(COMMANDS.index(name), number, b""))
+
     def late(self, turn_ns: int, from_ns: int) -> None:
         """The budget is gone: decisions from ``from_ns`` to this turn are the fallback's."""
         self._write(Kind.LATE, turn_ns, _LATE.pack(from_ns))
@@ -171,7 +177,7 @@ def unpack(record: Record) -> tuple[Any, ...]:
     if kind == Kind.OUTPUT:
         due, step, by, length = _OUTPUT.unpack_from(payload)
         return due, step, by, payload[_OUTPUT.size : _OUTPUT.size + length]
-    if kind == Kind.COMMAND:
+    if kind in OBEYED:
         index, number, text = _COMMAND.unpack(payload)
         words = text.rstrip(b"\0").decode(errors="replace")
         return COMMANDS[index], words or (None if number != number else number)

@@ -51,6 +51,7 @@ class Kind(IntEnum):
     CHORD = 24
     LIKELY = 25
     CONTROLS = 26
+    DONE = 27
 
 
 class Record(NamedTuple):

@@ -19,6 +19,7 @@ PLAIN = (
 )  # fmt: skip
 KNOBS = ("tempo", "adventure", "outside", "level")
 LONGEST_PORT = 150
+LEARN_STEPS = ("begin", "tastes", "skip", "leave")
 # what may be done, and what each must carry
 TABLE: dict[str, tuple[str, ...]] = {
     "rate": ("value",),
@@ -29,7 +30,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "delete": ("take",),
     "undelete": (),
     "takes": (),
+    "wav": ("take",),
     "port": ("side", "name"),
+    "learn": ("step",),
     "save": (),
     "doctor": (),
     "explain": (),
@@ -114,11 +117,16 @@ def _port(message: dict[str, Any]) -> None:
     _text(message["name"], LONGEST_PORT, "a port's name")
 
 
+def _learn(message: dict[str, Any]) -> None:
+    if message["step"] not in LEARN_STEPS:
+        raise SettingsError(f"step is one of {', '.join(LEARN_STEPS)}")
+
+
 def _ping(message: dict[str, Any]) -> None:
     _number(message["t"], 0.0, 1e15, "t")
 
 
 _CHECKS = {
     "rate": _rate, "command": _command, "midi": _midi, "rename": _take, "star": _take, "delete": _take,
-    "port": _port, "ping": _ping,
+    "wav": _take, "port": _port, "learn": _learn, "ping": _ping,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from livecomposer.errors import StoreError
-from livecomposer.instrument.records import BY_RELEASE, SOURCES, unpack
+from livecomposer.instrument.records import BY_RELEASE, OBEYED, SOURCES, unpack
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi.messages import is_channel_message
 from livecomposer.settings import Settings
@@ -24,7 +24,7 @@ COLUMNS = (
     "sent_ms", "rating", "source", "weight", "phrase", "name", "text",
 )  # fmt: skip
 KEPT = (
-    Kind.START, Kind.INPUT, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, Kind.BEAT, Kind.COMMAND, Kind.TASTE,
+    Kind.START, Kind.INPUT, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, Kind.BEAT, *OBEYED, Kind.TASTE,
 )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _row(record: Record, start_ns: int) -> dict[str, Any] | None:
     elif kind == Kind.ANSWER:
         number, answer, first, second = values
         row |= {"rating": number, "value": answer, "text": f"phrases {first} and {second}"}
-    elif kind == Kind.COMMAND:
+    elif kind in OBEYED:
         name, value = values
         row |= {"name": name, "value": "" if value is None else value}
     elif kind == Kind.BEAT:

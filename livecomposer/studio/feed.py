@@ -21,6 +21,7 @@ from typing import Any
 from livecomposer.instrument.records import (
     BY_AGENT,
     BY_PLAYER,
+    OBEYED,
     PAIR_LINES,
     ROLE_NAMES,
     SAME_PRESS,
@@ -134,7 +135,7 @@ class Feed:
         elif kind == Kind.LIKELY:
             tick, odds = unpack_record(record)
             found.append(["likely", t, tick, [[note, round(p, 3)] for note, p in odds]])
-        elif kind in (Kind.RATING, Kind.ANSWER, Kind.CREDIT, Kind.COMMAND, Kind.TASTE):
+        elif kind in (Kind.RATING, Kind.ANSWER, Kind.CREDIT, *OBEYED, Kind.TASTE):
             self._judged(record, t, found)
         elif kind == Kind.LEDGER:
             found.append(["ledger", t, *(round(value, 3) for value in unpack_record(record)[:6])])

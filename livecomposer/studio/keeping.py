@@ -15,6 +15,7 @@ from livecomposer.instrument.records import (
     BY_RELEASE,
     FORGET_S,
     NOTHING_REACHED,
+    OBEYED,
     SAME_PRESS,
     unpack,
 )
@@ -60,7 +61,7 @@ class Verdicts:
                 self.unsettle()
             else:
                 self.settle()
-        elif record.kind == Kind.COMMAND:
+        elif record.kind in OBEYED:
             name, _ = unpack(record)
             if name == "undo":
                 self.undo()

@@ -186,10 +186,10 @@ def main(ring_name: str, connection: Connection, options: dict[str, Any]) -> Non
     ----------
     ring_name : shared memory of the instrument's ring.
     connection : this end's duplex pipe. Sent: ``("say", sentence)`` for the player, ``("ready", port)`` (0: no page),
-        ``("port", {"side", "name"})`` and ``("save", None)`` where the page asks for another port, or for the last
-        minutes as a file, and in the end ``("take", number)`` of what was recorded last. Taken: ``("instrument",
-        connection)``, ``("snapshot", bytes)``, ``("facts", dict)``, ``("said", sentence)`` for the page, and
-        ``("stop", None)``.
+        ``("port", {"side", "name"})``, ``("learn", step)`` and ``("save", None)`` where the page asks for another port,
+        to teach the controller (a step of ``asked.LEARN_STEPS``) or for the last minutes as a file, and in the end
+        ``("take", number)`` of what was recorded last. Taken: ``("instrument", connection)``, ``("snapshot", bytes)``,
+        ``("facts", dict)``, ``("said", sentence)`` for the page, and ``("stop", None)``.
     options : ``run`` (a name of this run), ``folder`` (the user folder), ``commands`` (the pipe to the instrument),
         ``token`` (of the page; "": no page), ``port`` (0: any).
     """

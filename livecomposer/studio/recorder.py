@@ -13,7 +13,7 @@ from typing import Any
 from zlib import crc32
 
 from livecomposer.errors import StoreError
-from livecomposer.instrument.records import BY_AGENT, BY_PLAYER, blob_at, unpack
+from livecomposer.instrument.records import BY_AGENT, BY_PLAYER, OBEYED, blob_at, unpack
 from livecomposer.instrument.ring import Kind, Record, RingReader
 from livecomposer.midi.messages import NOTE_ON
 from livecomposer.studio.keeping import Verdicts
@@ -22,7 +22,7 @@ from livecomposer.studio.store import Store
 TURN_S = 0.25
 MOST = 1 << 15  # records of one transaction
 TALLIED = (
-    Kind.START, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, Kind.COMMAND, Kind.TASTE, Kind.LEDGER, Kind.END,
+    Kind.START, Kind.OUTPUT, Kind.RATING, Kind.ANSWER, *OBEYED, Kind.TASTE, Kind.LEDGER, Kind.END,
 )  # fmt: skip
 OVERWRITTEN = "the ring had been overwritten before they could be written"
 UNSENT = "the MIDI output did not take them"

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -47,6 +49,7 @@ RATE, BURST = 150.0, 300.0  # messages a second from one browser
 TOO_MANY = 3000  # refused ones, after which it is cut off
 TOOL_S = 60.0  # doctor and explain take seconds
 PAGE = SOURCES.index("page")
+OWN = (sys.executable, "-m", "livecomposer")
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -105,6 +108,7 @@ class Page:
         self.feed = Feed(studio.buffer)
         self.clients: set[Client] = set()
         self._tools: dict[str, asyncio.Task] = {}
+        self._sounds = Path(tempfile.mkdtemp(prefix="livecomposer-"))
         self._slow = ""
         self._server: uvicorn.Server | None = None
         self._database = Path(studio.options["folder"]) / FILE
@@ -129,6 +133,7 @@ class Page:
         """Let the browsers go, and end."""
         if self._server is not None:
             self._server.should_exit = True
+        shutil.rmtree(self._sounds, ignore_errors=True)
 
     async def _main(self) -> None:
         config = uvicorn.Config(
@@ -180,10 +185,13 @@ class Page:
         return FileResponse(STATIC / "index.html")
 
     async def _take(self, request: Request) -> Response:
-        """A take as .mid, .csv or .json, by its number."""
+        """A take as .mid, .csv or .json, by its number, and as .wav if that has been made (``wav`` on the socket)."""
         number, kind = request.path_params["take"], request.path_params["kind"]
         if not self.knows(request):
             return PlainTextResponse("This needs the token of the run.", 403)
+        sound = self._sound_of(number)
+        if kind == "wav" and sound.exists():
+            return FileResponse(sound, filename=sound.name, background=BackgroundTask(sound.unlink, missing_ok=True))
         if kind not in _EXPORTS:
             return PlainTextResponse(f"A take can be had as {', '.join(_EXPORTS)}.", 404)
         make, media = _EXPORTS[kind]
@@ -193,6 +201,9 @@ class Page:
             return PlainTextResponse(f"{error}.", 404)
         disposition = {"content-disposition": f'attachment; filename="take-{number}.{kind}"'} if kind != "json" else {}
         return Response(data, media_type=media, headers=disposition)
+
+    def _sound_of(self, number: int) -> Path:
+        return self._sounds / f"take-{number}.wav"
 
     def _export(self, number: int, make: Callable[[Store, Take], bytes]) -> bytes:
         store = Store(self._database)
@@ -249,6 +260,7 @@ class Page:
     async def _tell(self) -> None:
         """Give every browser what happens, as it happens."""
         next_slow = 0.0
+        facts = self.studio.facts
         while True:
             events = self.feed.read()
             if self.feed.take == 0 and not events:
@@ -262,7 +274,8 @@ class Page:
                 for client in self.clients:
                     client.put(said)
             now = time.monotonic()
-            if now >= next_slow:
+            if now >= next_slow or self.studio.facts is not facts:
+                facts = self.studio.facts
                 next_slow = now + SLOW_S
                 self._tell_slow()
             await asyncio.sleep(TURN_S)
@@ -312,6 +325,10 @@ class Page:
             client.put(json.dumps({"pong": message["t"], "now": self.feed.ms(now)}))
         elif do == "port":
             self.studio.tell("port", {"side": message["side"], "name": message["name"]})
+        elif do == "learn":
+            self.studio.tell("learn", message["step"])
+        elif do == "wav":
+            self._begin_wav(client, message["take"])
         elif do == "save":
             self.studio.tell("save", None)
         elif do in ("doctor", "explain"):
@@ -355,6 +372,41 @@ class Page:
         takes = await asyncio.wrap_future(self.studio.ask(work))
         client.put(json.dumps({"takes": takes, "database": str(self._database.name)}))
 
+    def _begin_wav(self, client: Client, take: int) -> None:
+        """Make a take's sound, one at a time. Raises SettingsError while another is being made."""
+        running = self._tools.get("wav")
+        if running is not None and not running.done():
+            raise SettingsError("the sound of a take is being made; ask again when it is done")
+        self._tools["wav"] = asyncio.create_task(self._wav(client, take))
+
+    async def _wav(self, client: Client, take: int) -> None:
+        """A command of ours writes the file; who asked is told how far it is, and ends it by going away."""
+
+        def say(**what: Any) -> None:
+            client.put(json.dumps({"wav": {"take": take, **what}}))
+
+        path = self._sound_of(take)
+        process = await asyncio.create_subprocess_exec(
+            *OWN, "export", str(take), "--wav", str(path), "--force", stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            say(done="0%")
+            async for line in process.stdout:
+                if client not in self.clients:
+                    return
+                if line.endswith(b"%\n"):
+                    say(done=line.decode().rpartition(" ")[2].strip())
+            err = (await process.stderr.read()).decode(errors="replace").strip()
+            if await process.wait() == 0:
+                say(ready=True)
+            else:
+                say(problem=err[-300:] or "the sound could not be made; `livecomposer doctor` says why")
+        finally:
+            if process.returncode is None:
+                process.kill()
+
     def _tool(self, do: str) -> None:
         """Run a command of ours for all browsers, one of each at a time."""
         running = self._tools.get(do)
@@ -365,7 +417,7 @@ class Page:
         name = str(self.studio.facts.get("taste", "mine"))
         words = ["doctor", "--json"] if do == "doctor" else ["tastes", "explain", "--json", "--", name]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "livecomposer", *words, stdin=asyncio.subprocess.DEVNULL,
+            *OWN, *words, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

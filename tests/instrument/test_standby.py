@@ -202,7 +202,7 @@ def test_controls_ask_for_a_taste_and_only_programs_of_the_range_do():
     p = Performance(Settings(role="solo", seed=3), profile=profile, ring=RingWriter(buffer, CAPACITY))
     for i, msg in enumerate((b"\xc0\x07", b"\xc0\x08", b"\xc0\x0b", b"\xc0\x0c", b"\xc1\x09", b"\x99\x24\x40")):
         p.receive(i * MS, msg)
-    asked = [fields(r) for r in RingReader(buffer).read(CAPACITY) if r.kind == Kind.COMMAND]
+    asked = [fields(r) for r in RingReader(buffer).read(CAPACITY) if r.kind == Kind.DONE]
     assert asked == [("taste", 0.0), ("taste", 3.0), ("taste", None)]
     passed = [msg for _, msg in p.advance(10 * MS) if msg[0] & 0xF0 == 0xC0]
     assert passed == [b"\xc0\x07", b"\xc0\x0c", b"\xc1\x09"]

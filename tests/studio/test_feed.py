@@ -6,10 +6,12 @@ import pytest
 
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import BY_AGENT, Recorder, unpack
+from livecomposer.instrument.replay import verify
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.midi.profiles import Control, Profile
 from livecomposer.settings import Settings
 from livecomposer.studio.feed import PAST_MS, Feed
+from livecomposer.studio.recorder import Tally
 
 S = 1_000_000_000
 CAPACITY = 1 << 15
@@ -242,3 +244,37 @@ def test_beats_are_counted_in_their_metre(metre):
     beats = named(all_of(feed), "beat")
     of = int(metre[0])
     assert [e[9] for e in beats[: 2 * of]] == [*range(1, of + 1)] * 2 and beats[0][10] == of
+
+
+PADS = Profile("pads", "keyboard", (), controls=(
+    Control("control_change", 0, 20, "rate_down"), Control("note_on", 9, 40, "undo"), Control("note_on", 9, 41, "held"),
+    Control("note_on", 9, 42, "about_notes"), Control("control_change", 0, 21, "adventure"),
+))  # fmt: skip
+
+
+def test_what_a_control_does_is_told_like_a_command_and_replayed_once():
+    """An undo by pad is an undo: the page, the take and its mean know it, and a replay does not do it twice."""
+    buffer = memoryview(bytearray(size_of(CAPACITY)))
+    writer = RingWriter(buffer, CAPACITY)
+    feed = Feed(buffer)
+    p = Performance(Settings(role="duet", seed=2, count_in=False), ring=writer, start_ns=S, profile=PADS)
+    presses = ((6, b"\xb0\x14\x7f"), (6.1, b"\xb0\x14\x00"), (9, b"\xb0\x14\x7f"), (9.1, b"\xb0\x14\x00"),
+               (10, b"\x99\x28\x40"), (11, b"\x99\x2a\x40"), (12, b"\x89\x2a\x40"), (13, b"\x99\x29\x40"),
+               (13.5, b"\xb0\x15\x40"))  # fmt: skip
+    for at, msg in presses:
+        p.receive(round(at * S), msg)
+    p.advance(20 * S)
+    records = RingReader(buffer).read(CAPACITY)
+    did = [(r.t_ns / S, *unpack(r)) for r in records if r.kind == Kind.DONE]
+    assert did == [(10, "undo", None), (11, "about_notes", 1.0), (12, "about_notes", 0.0), (13, "held", None)]
+    assert not [r for r in records if r.kind == Kind.COMMAND]
+    events = all_of(feed)
+    assert [event[2] for event in named(events, "stands")] == [1]
+    assert [event[2:] for event in named(events, "did")] == [[name, value] for _, name, value in did]
+    assert [event[2] for event in named(events, "about")] == [["about_notes"], []]
+    tally = Tally(S)
+    for record in records:
+        tally.take(record)
+    assert tally.row()["ratings"] == 1
+    compared, difference = verify(records)
+    assert compared > 20 and difference is None and p.learning.held

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+import wave
 from importlib.resources import files
 from pathlib import Path
 
@@ -270,6 +271,13 @@ def test_a_take_is_opened_played_named_exported_and_brought_back(page, rig, tmp_
     path = tmp_path / "take.mid"
     download.value.save_as(path)
     assert [track.name for track in mido.MidiFile(path).tracks] == ["livecomposer", "player", "agent"]
+    with page.expect_download(timeout=120_000) as download:
+        page.click("#get-wav")
+    path = tmp_path / "take.wav"
+    download.value.save_as(path)
+    with wave.open(str(path)) as sound:
+        assert sound.getnchannels() == 2 and sound.getnframes() > 10 * sound.getframerate()
+    until(page, "document.getElementById('wav-state').textContent.endsWith('.wav is ready.')")
     assert page.is_disabled("#delete")  # it is being recorded
     page.click("#take-rows button[data-what=star]")
     until(page, "document.getElementById('take-rows').textContent.includes('★')")
@@ -422,6 +430,58 @@ def test_less_motion_is_less_motion(page):
     until(page, "document.getElementById('flash').classList.contains('show')")
     assert js(page, "getComputedStyle(document.getElementById('flash')).animationName") == "none"
     page.emulate_media(reduced_motion="no-preference")
+
+
+def test_a_controller_is_taught_while_playing_and_obeyed_at_once(page, rig):
+    if not rig[0].synths:
+        pytest.skip("jackd is not installed")
+    import rtmidi
+
+    keys = rtmidi.MidiOut(ports.find_system("jack").api, name="strange keys")
+    keys.open_virtual_port("out")
+    try:
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("F4")
+        assert page.is_disabled("[data-learn=begin]")  # there is nothing to teach
+        option = "[...document.querySelectorAll('#port-in option')].find((o) => o.textContent.includes('strange keys'))"
+        until(page, option)
+        page.select_option("#port-in", js(page, f"{option}.value"))
+        until(page, f"{STATE}.facts.midi_in && {STATE}.facts.midi_in.includes('strange keys')")
+        page.click("[data-learn=begin]")
+        ask = "document.getElementById('lesson-ask').textContent"
+        until(page, f"{ask} === 'Play your lowest key.'")
+        page.wait_for_timeout(500)  # JACK connects
+        pressed = len(js(page, f"{STATE}.ratings"))
+        for prompt, message in (
+            ("Play your lowest key.", [0x90, 36, 80]),
+            ("Play your highest key.", [0x90, 96, 80]),
+            ("Press what you want for yes.", [0xB0, 67, 127]),
+            ("Press what you want for no.", [0xB0, 20, 127]),
+            ("Press what you want for undo.", [0x99, 40, 80]),
+        ):
+            until(page, f"{ask} === {json.dumps(prompt)}")
+            page.wait_for_timeout(300)  # a second press within a quarter of a second counts as the same one
+            keys.send_message(message)
+        until(page, f"{ask} === 'Press what you want for panic.'")
+        assert page.inner_text("#lesson-said") == "undo: E2 (note 40) on channel 10"
+        shot(page, "lesson")
+        page.click("[data-learn=skip]")
+        until(page, "document.getElementById('lesson').hidden")
+        until(page, f"{SAID}.startsWith('Wrote ')")
+        assert len(js(page, f"{STATE}.ratings")) == pressed  # nothing was rated by it
+        until(page, "document.getElementById('profile').textContent.includes('strange keys')")
+        taught = "[...document.querySelectorAll('#controls tr')].map((row) => row.textContent)"
+        until(page, f"{taught}.includes('control (CC 20)1dislike')")
+        assert js(page, taught)[:3] == [
+            "soft pedal (CC 67)1like", "control (CC 20)1dislike", "key or pad E2 (40)10takes the last rating back",
+        ]  # fmt: skip
+        page.wait_for_timeout(500)
+        keys.send_message([0xB0, 20, 127])
+        until(page, f"{STATE}.ratings.length === {pressed + 1} && {STATE}.ratings.at(-1).source === 'midi'")
+        keys.send_message([0x99, 40, 80])
+        until(page, f"{STATE}.ratings.length === {pressed}")
+    finally:
+        ports.close_port(keys)
 
 
 def test_it_comes_back_by_itself(page, rig):

@@ -1,9 +1,11 @@
 """The page's server: who is let in, what is taken, and that nobody who misbehaves costs the others anything."""
 
+import io
 import json
 import socket
 import sys
 import time
+import wave
 from pathlib import Path
 
 import httpx
@@ -209,6 +211,8 @@ def test_malformed_messages_do_nothing_and_say_why(stage):
         '{"do": "port", "side": "up", "name": ""}', '{"do": "port", "side": "in", "name": "' + "x" * 151 + '"}',
         '{"do": "port", "side": "out", "name": "a\\nb"}', '{"do": "port", "side": "in", "name": "\\u001b[2J"}',
         '{"do": "command", "name": "taste", "value": "\\u001b[2J"}',
+        '{"do": "learn"}', '{"do": "learn", "step": "again"}', '{"do": "learn", "step": ["begin"]}',
+        '{"do": "wav", "take": "1"}', '{"do": "wav", "take": 0}',
         '{"do": "ping", "t": "now"}', "[" * 500, '{"do": "rate", "value": ' + "9" * 900 + "}",
     ]  # fmt: skip
     with link(stage) as page:
@@ -223,6 +227,62 @@ def test_malformed_messages_do_nothing_and_say_why(stage):
         assert [e.kind for e in told(stage)] == [inbox.RATE]
     assert stage.told == []
     assert [(t.id, t.name, t.star) for t in stage.store.takes()] == [(1, "", False)]
+
+
+def test_a_lesson_is_for_desk_to_hold_and_its_words_come_at_once(stage, monkeypatch):
+    monkeypatch.setattr(server, "SLOW_S", 1e6)
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        for step in ("begin", "tastes", "skip", "leave"):
+            page.send(json.dumps({"do": "learn", "step": step}))
+        page.send(json.dumps({"do": "ping", "t": 1}))
+        hear(stage, page, "pong")
+        assert stage.told == [("learn", step) for step in ("begin", "tastes", "skip", "leave")]
+        stage.facts = {**stage.facts, "lesson": {"prompt": "press"}}
+        assert hear(stage, page, "facts")["facts"]["lesson"] == {"prompt": "press"}
+
+
+def sounds(stage):
+    return sorted(path.name for path in stage.page._sounds.iterdir())
+
+
+def test_a_takes_sound_is_made_and_fetched_once(stage, monkeypatch, tmp_path):
+    monkeypatch.setenv("LIVECOMPOSER_HOME", str(tmp_path))
+    url = f"{stage.base}/takes/1.wav"
+    assert httpx.get(url, params={"key": TOKEN}).status_code == 404
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        page.send(json.dumps({"do": "wav", "take": 9}))
+        assert hear(stage, page, "wav")["wav"] == {"take": 9, "done": "0%"}
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        assert "is being made" in hear(stage, page, "error")["error"]
+        said = hear(stage, page, "wav", 60.0)["wav"]
+        assert "there is no take 9" in said["problem"] and "ready" not in said
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        while "ready" not in (said := hear(stage, page, "wav", 60.0)["wav"]):
+            assert said["done"].endswith("%")
+        assert said == {"take": 1, "ready": True} and sounds(stage) == ["take-1.wav"]
+        assert httpx.get(url).status_code == 403
+        answer = httpx.get(url, params={"key": TOKEN})
+        assert answer.content[:4] == b"RIFF" and 'filename="take-1.wav"' in answer.headers["content-disposition"]
+        with wave.open(io.BytesIO(answer.content)) as sound:
+            assert 20 < sound.getnframes() / sound.getframerate() < 25
+        assert httpx.get(url, params={"key": TOKEN}).status_code == 404 and sounds(stage) == []
+    stage.page.stop()
+    assert not stage.page._sounds.exists()
+
+
+def test_who_goes_away_ends_the_making_of_a_sound(stage, monkeypatch, tmp_path):
+    talks = "import time\nfor i in range(600):\n    print(f'{i}%', flush=True)\n    time.sleep(0.1)"
+    monkeypatch.setattr(server, "OWN", (sys.executable, "-c", talks))
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        hear(stage, page, "wav")
+    end = time.monotonic() + 20
+    while not stage.page._tools["wav"].done() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert stage.page._tools["wav"].done()
 
 
 def test_an_oversize_frame_ends_only_its_own_connection(stage):

@@ -41,6 +41,10 @@ export function start(say) {
   for (const side of ["in", "out"]) {
     $(`port-${side}`).addEventListener("change", (event) => ask("port", { side, name: event.target.value }));
   }
+  for (const button of document.querySelectorAll("[data-learn]")) {
+    button.addEventListener("click", () => ask("learn", { step: button.dataset.learn }));
+  }
+  listen("facts", lesson);
   for (const slider of document.querySelectorAll("[data-knob]")) {
     slider.addEventListener("input", () => {
       slider.dataset.touched = "yes";
@@ -59,6 +63,7 @@ export function start(say) {
 
 export function shown() {
   ports();
+  lesson();
   controls();
   knobs();
 }
@@ -91,6 +96,24 @@ function ports() {
   $("taste-name").textContent = facts.taste || "none";
   $("sound").textContent = facts.sound || "";
   $("profile").textContent = facts.profile || "none";
+}
+
+// What the controller is being asked, and what it answered. Focus follows the buttons, which change places.
+function lesson() {
+  const box = $("lesson"), teach = $("teach"), now = state.facts.lesson;
+  const moved = box.hidden === Boolean(now), held = document.activeElement;
+  const mine = held === document.body || box.contains(held) || teach.contains(held);
+  box.hidden = !now;
+  teach.hidden = Boolean(now);
+  for (const button of teach.children) {
+    button.disabled = !state.facts.midi_in;
+    button.title = button.disabled ? "choose a MIDI in first" : "";
+  }
+  if (now) {
+    set("lesson-ask", now.prompt ? `${now.prompt[0].toUpperCase()}${now.prompt.slice(1)}.` : "");
+    set("lesson-said", now.said);
+  }
+  if (moved && mine && !$("setup").hidden) (now ? box : teach).querySelector("button").focus();
 }
 
 function agentAsked(value, say) {

@@ -164,7 +164,7 @@ export function take(frame) {
     if (!frame.hello) tellAll(name, [t, ...values]);
   }
   if (frame.hello) tellAll("hello", frame);
-  for (const name of ["facts", "takes", "doctor", "explain", "error", "told", "pong"]) {
+  for (const name of ["facts", "takes", "doctor", "explain", "wav", "error", "told", "pong"]) {
     if (frame[name] === undefined) continue;
     if (name === "takes") state.takes = frame.takes;
     tellAll(name, frame[name]);

@@ -11,6 +11,8 @@ let position = 0, playingFrom = null, audio = null, voices = [], next = 0, bus =
 export function start(say) {
   listen("takes", list);
   listen("facts", () => { if (!$("takes").hidden) list(); });
+  listen("wav", wav);
+  $("get-wav").addEventListener("click", () => ask("wav", { take: chosen.id }));
   $("undelete").addEventListener("click", () => ask("undelete"));
   $("play").addEventListener("click", () => (playingFrom === null ? play() : stop()));
   $("scrub").addEventListener("input", () => { stop(); position = Number($("scrub").value) * (chosen ? chosen.seconds : 0); });
@@ -31,6 +33,16 @@ export function start(say) {
   });
 }
 
+// Sound takes a while to make: how far it is, and then the file.
+function wav({ take, done, ready, problem }) {
+  $("wav-state").textContent = problem || (ready ? `take-${take}.wav is ready.` : `take-${take}.wav: ${done}`);
+  $("get-wav").disabled = done !== undefined;
+  if (!ready) return;
+  const link = document.createElement("a");
+  link.href = address(`/takes/${take}.wav`);
+  link.click();
+}
+
 function rename() {
   ask("rename", { take: chosen.id, name: $("take-name").value });
 }
@@ -39,7 +51,7 @@ function close() {
   stop();
   chosen = null;
   $("player-title").textContent = "Choose a take";
-  for (const id of ["take-do", "get-mid", "get-csv"]) $(id).hidden = true;
+  for (const id of ["take-do", "get-mid", "get-csv", "get-wav"]) $(id).hidden = true;
   $("take-losses").textContent = "";
 }
 
@@ -95,7 +107,7 @@ async function open(id, say) {
   position = 0;
   $("player-title").textContent = `Take ${chosen.id}: ${chosen.title}`;
   for (const kind of ["mid", "csv"]) { $(`get-${kind}`).href = address(`/takes/${id}.${kind}`); $(`get-${kind}`).hidden = false; }
-  $("take-do").hidden = false;
+  $("take-do").hidden = $("get-wav").hidden = false;
   $("take-name").value = (state.takes.find((take) => take.id === id) || {}).name || "";
   $("take-losses").textContent = chosen.losses.map((loss) => `${loss.count} records are missing: ${loss.why}.`).join(" ");
   list();
