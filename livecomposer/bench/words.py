@@ -2,9 +2,10 @@
 
 ``cli`` calls it. Simulated listeners (of those whose taste has words: not the ones outside the learner's features) give
 50 graded presses. Keys of the report: ``machine``; ``ok`` (always True); ``seeds``; ``listeners``: by name, shares of
-lessons: ``named`` (one of the first three statements of ``explain`` is the listener's taste, as ``MEANS`` has it),
-``wins`` (a blind test of 12 pairs is won beyond chance), ``fooled`` (it is won with a listener to whom that taste says
-nothing, ``UNRELATED``); ``all``: the same of all lessons.
+lessons: ``named`` (one of the first three statements of ``explain``, or what it says the ratings cannot tell from it,
+is the listener's taste, as ``MEANS`` has it), ``alone`` (one of the three itself is), ``wins`` (a blind test of 12
+pairs is won beyond chance), ``fooled`` (it is won with a listener to whom that taste says nothing, ``UNRELATED``);
+``all``: the same of all lessons.
 """
 
 import os
@@ -29,7 +30,7 @@ SHORT_OF = ("high notes", "space")  # of a short run, with one seed
 RATINGS = 50
 TOP = 3  # statements
 PAIRS = 12  # as ``tastes test`` has them by default
-SHARES = ("named", "wins", "fooled")
+SHARES = ("named", "alone", "wins", "fooled")
 
 
 def _all(sign: int, *names: str) -> dict[str, int]:
@@ -72,6 +73,7 @@ class Said(NamedTuple):
     """What came of one lesson; see the module."""
 
     named: bool
+    alone: bool
     wins: bool
     fooled: bool
 
@@ -123,8 +125,10 @@ def said(model: bytes, listener: str, seed: int) -> Said:
             return False
         return bool(results(answers)["all"]["low"] > 0.5)
 
-    named = any(means.get(e.name, 0) * e.worth > 0 for e in draw(listener, taste).stated[:TOP])
-    return Said(named, won(listener), won(UNRELATED[listener]))
+    drawn = draw(listener, taste)
+    first, others = drawn.stated[:TOP], [e for found in drawn.others[:TOP] for e in found]
+    named, alone = (any(means.get(e.name, 0) * e.worth > 0 for e in of) for of in ([*first, *others], first))
+    return Said(named, alone, won(listener), won(UNRELATED[listener]))
 
 
 def rows(report: dict[str, Any]) -> list[list[str]]:
@@ -132,8 +136,9 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     table = [["", *SHARES]]
     for name, found in [*report["listeners"].items(), ("all", report["all"])]:
         table.append([name, *(f"{found[share]:.0%}" for share in SHARES)])
-    sentence = (
+    sentences = (
         f"{report['seeds']} seeds, {RATINGS} graded presses; named: `tastes explain` says the hidden taste in its "
-        f"first {TOP} statements; wins: `tastes test` of {PAIRS} pairs is won beyond chance; fooled: with another"
+        f"first {TOP} statements, or in what the ratings cannot tell from them; alone: in the statements themselves;",
+        f"wins: `tastes test` of {PAIRS} pairs is won beyond chance; fooled: with another",
     )
-    return [*table, [sentence]]
+    return [*table, *([sentence] for sentence in sentences)]

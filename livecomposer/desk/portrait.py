@@ -29,13 +29,15 @@ ALIKE = 0.7  # correlation, over the ratings, of two things that cannot be told 
 LEANING = 0.04  # worth from which a thing that is not sure may be named
 USUAL = 0.01  # share of events from which a thing counts as one that is played
 UNSURE = 5  # things named as not sure
+OTHERS = 2  # other readings of a statement that are named with it
 WIDTH = 100  # of a line
 BAR, FULL = 16, 2.0  # cells of a bar, and the worth that fills them: from a strong dislike to a strong like
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Portrait(NamedTuple):
-    """What can be said of a taste; ``stated`` the most telling first, ``unsure`` the nearest to being said first."""
+    """What can be said of a taste; ``stated`` the most telling first, ``unsure`` the nearest to being said first;
+    ``others``: for each stated thing those as sure that the ratings cannot tell from it."""
 
     name: str
     ratings: int
@@ -45,6 +47,7 @@ class Portrait(NamedTuple):
     stated: "list[Effect]"
     unsure: "list[Effect]"
     effects: "list[Effect]"
+    others: "Sequence[Sequence[Effect]]"
 
 
 def draw(name: str, taste: "Taste") -> Portrait:
@@ -58,13 +61,17 @@ def draw(name: str, taste: "Taste") -> Portrait:
     about = state["x"][:n, : len(effects)].astype(np.float64)
     stated: list[Effect] = []
     unsure: list[Effect] = []
+    others: list[list[Effect]] = []
     if n >= LEAST_RATINGS:
-        alike = likeness(about, trend_basis(), taste.seen)
-        kept = statements(effects, chances(about, values, pairs), alike)
+        trends = trend_basis()
+        alike, same = likeness(about, trends, taste.seen), likeness(about, trends[:0], taste.seen)
+        sure = evident(effects, chances(about, values, pairs))
+        kept = statements(effects, sure, alike)
         stated = [effects[i] for i in kept]
+        others = [[effects[j] for j in found] for found in readings(effects, sure, kept, same)]
         unsure = [effects[i] for i in doubts(effects, kept, alike, taste.seen)]
     likes, dislikes = int((rated > 0).sum()), int((rated < 0).sum())
-    return Portrait(name, len(rated), likes, dislikes, n - len(rated), stated, unsure, effects)
+    return Portrait(name, len(rated), likes, dislikes, n - len(rated), stated, unsure, effects, others)
 
 
 def chances(about: np.ndarray, values: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
@@ -130,9 +137,8 @@ def likeness(about: np.ndarray, trends: np.ndarray, seen: np.ndarray) -> np.ndar
     return found.astype(np.int64)
 
 
-def statements(effects: "Sequence[Effect]", chance: np.ndarray, alike: np.ndarray) -> list[int]:
-    """The numbers of the effects that are stated: sure ones, none that says again what a surer one says; the one that
-    is certain to matter most comes first."""
+def evident(effects: "Sequence[Effect]", chance: np.ndarray) -> list[int]:
+    """The numbers of the effects that are sure enough to be said, the surest first."""
     sure = [
         i
         for i, effect in enumerate(effects)
@@ -141,12 +147,25 @@ def statements(effects: "Sequence[Effect]", chance: np.ndarray, alike: np.ndarra
         and abs(effect.worth) >= LEAST_WORTH
         and chance[i] <= CHANCE
     ]
+    return sorted(sure, key=lambda i: -round(_surety(effects[i]), 2))
+
+
+def statements(effects: "Sequence[Effect]", sure: Sequence[int], alike: np.ndarray) -> list[int]:
+    """Which of the ``evident`` ones are stated: none that says again what a surer one says; the one that is certain to
+    matter most comes first."""
     kept: list[int] = []
-    for i in sorted(sure, key=lambda i: -round(_surety(effects[i]), 2)):
-        signs = (alike[i, j] * np.sign(effects[i].worth * effects[j].worth) for j in kept)
-        if not any(sign > 0 for sign in signs):
+    for i in sure:
+        if not any(_agree(effects, alike, i, j) for j in kept):
             kept.append(i)
     return sorted(kept, key=lambda i: -(abs(effects[i].worth) * (1.0 - _surety(effects[i]) ** -2)))
+
+
+def readings(
+    effects: "Sequence[Effect]", sure: Sequence[int], stated: Sequence[int], same: np.ndarray
+) -> list[list[int]]:  # fmt: skip
+    """For each statement the (``OTHERS`` surest) effects that are as evident and that the ratings cannot tell from it
+    (``same``: a ``likeness`` without trends): perhaps it is they that the player means."""
+    return [[j for j in sure if j not in stated and _agree(effects, same, i, j)][:OTHERS] for i in stated]
 
 
 def doubts(effects: "Sequence[Effect]", stated: Sequence[int], alike: np.ndarray, seen: np.ndarray) -> list[int]:
@@ -182,11 +201,15 @@ def lines(drawn: Portrait) -> list[str]:
     else:
         text = [told, ""]
         width = max(len(effect.words) for effect in drawn.stated)
-        for effect in drawn.stated:
+        for effect, others in zip(drawn.stated, drawn.others, strict=True):
             text.append(
                 f"{verb(effect):<8}  {effect.words:<{width}}  {bar(effect.worth):<{BAR}}  "
                 f"{_figure(effect.worth, '+'):>5} ± {_figure(SURE * effect.sd)}  ({_count(effect.n, 'rating')})"
             )
+            if others:
+                either = " or ".join(reading(effect, other) for other in others)
+                text += textwrap.wrap(f"or {either}: your ratings cannot tell", WIDTH - 10, initial_indent=" " * 10,
+                                      subsequent_indent=" " * 10)  # fmt: skip
     if drawn.unsure:
         named = "; ".join(effect.words for effect in drawn.unsure)
         text += ["", *textwrap.wrap(f"not sure yet about: {named}", WIDTH, subsequent_indent="  ")]
@@ -204,7 +227,10 @@ def report(drawn: Portrait) -> dict[str, Any]:
     return {
         "name": drawn.name, "ratings": drawn.ratings, "likes": drawn.likes, "dislikes": drawn.dislikes,
         "pairs": drawn.pairs,
-        "statements": [{"says": verb(effect), **_facts(effect)} for effect in drawn.stated],
+        "statements": [
+            {"says": verb(effect), **_facts(effect), "or": [reading(effect, other) for other in others]}
+            for effect, others in zip(drawn.stated, drawn.others, strict=True)
+        ],
         "unsure": [effect.words for effect in drawn.unsure],
         "effects": [_facts(effect) for effect in drawn.effects],
     }  # fmt: skip
@@ -213,6 +239,11 @@ def report(drawn: Portrait) -> dict[str, Any]:
 def verb(effect: "Effect") -> str:
     """What a statement begins with."""
     return "likes" if effect.worth > 0 else "dislikes"
+
+
+def reading(stated: "Effect", other: "Effect") -> str:
+    """Another reading of a statement, with its verb if that is not the same."""
+    return other.words if other.worth * stated.worth > 0 else f"{verb(other)} {other.words}"
 
 
 def bar(worth: float) -> str:
@@ -282,6 +313,10 @@ def _standard(columns: np.ndarray) -> np.ndarray:
     centred = columns - columns.mean(axis=0)
     sd = centred.std(axis=0)
     return np.where(sd > 1e-9, centred / np.where(sd > 1e-9, sd, 1.0), 0.0)
+
+
+def _agree(effects: "Sequence[Effect]", alike: np.ndarray, i: int, j: int) -> bool:
+    return bool(alike[i, j] * effects[i].worth * effects[j].worth > 0)
 
 
 def _surety(effect: "Effect") -> float:

@@ -21,7 +21,7 @@ from livecomposer.desk import blind, portrait, tastes
 from livecomposer.desk.lock import Lock
 from livecomposer.desk.pairs import KINDS, TRIES, Answer, Pair, differing, hold, lines, plan_pairs, results, verdict
 from livecomposer.desk.pairs import wilson as wilson_interval
-from livecomposer.desk.portrait import Portrait, bar, chances, doubts, likeness, statements
+from livecomposer.desk.portrait import Portrait, bar, chances, doubts, evident, likeness, readings, statements
 from livecomposer.errors import PortLost, TasteError
 from livecomposer.ratings.features import NAMES, TABLES, WORDS
 from livecomposer.ratings.taste import N_X, Effect
@@ -581,9 +581,8 @@ def effect(worth, sd=0.1, n=10, words="leaps"):
 
 def test_the_words_and_figures():
     stated = [effect(0.884, 0.09, 13, "falling thirds"), effect(-0.4, 0.1, 21, "leaps"), effect(1.25, 0.2, 1, "rests")]
-    drawn = Portrait(
-        "mine", 50, 30, 19, 0, stated, [effect(0.1, words="wide leaps"), effect(0, words="the tonic")], stated
-    )
+    unsure = [effect(0.1, words="wide leaps"), effect(0, words="the tonic")]
+    drawn = Portrait("mine", 50, 30, 19, 0, stated, unsure, stated, [[], [], []])
     assert portrait.lines(drawn) == [
         "mine: 50 ratings (30 likes, 19 dislikes)",
         "",
@@ -596,7 +595,7 @@ def test_the_words_and_figures():
         "How much more than a usual note you like one that has it, in ratings (1: a strong like); where it is a",
         "matter of more or less, for a usual difference. The truth lies within ± in about 95 of 100 cases.",
     ]
-    nothing = portrait.lines(drawn._replace(stated=[]))
+    nothing = portrait.lines(drawn._replace(stated=[], others=[]))
     assert nothing[0] == "mine: 50 ratings (30 likes, 19 dislikes). Nothing is sure yet."
     assert nothing[1:3] == MORE
     assert nothing[3:] == ["", "not sure yet about: wide leaps; the tonic"]
@@ -609,7 +608,7 @@ MORE = [
 
 
 def test_pairs_are_told_beside_the_ratings():
-    drawn = Portrait("mine", 50, 50, 0, 12, [], [], [])
+    drawn = Portrait("mine", 50, 50, 0, 12, [], [], [], [])
     assert portrait.lines(drawn) == ["mine: 50 ratings (50 likes, 0 dislikes), 12 pairs. Nothing is sure yet.", *MORE]
     only = drawn._replace(ratings=0, likes=0)
     assert portrait.lines(only) == [
@@ -631,15 +630,40 @@ def test_statements_ask_for_size_sureness_number_and_more_than_chance():
         effect(0.5), effect(0.19), effect(-0.5, n=3), effect(0.07, 0.01), effect(0.5), effect(-0.9, 0.2), effect(0.3),
     ]  # fmt: skip
     chance = np.array([0.001, 0.001, 0.001, 0.001, 0.2, 0.001, 0.02])
-    assert statements(effects, chance, np.zeros((7, 7), dtype=int)) == [5, 0, 6]
+    assert evident(effects, chance) == [0, 5, 6]
+    assert statements(effects, [0, 5, 6], np.zeros((7, 7), dtype=int)) == [5, 0, 6]
 
 
 def test_the_same_is_said_once():
     """Of two that say the same the surer; what points the other way is said as well."""
-    effects, chance = [effect(0.5, 0.1), effect(0.9, 0.3), effect(-0.5, 0.2)], np.zeros(3)
+    effects, sure = [effect(0.5, 0.1), effect(0.9, 0.3), effect(-0.5, 0.2)], [0, 1, 2]
     alike = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1]])
-    assert statements(effects, chance, alike) == [0, 2]
-    assert statements(effects, chance, -alike) == [1, 0]
+    assert statements(effects, sure, alike) == [0, 2]
+    assert statements(effects, sure, -alike) == [1, 0]
+
+
+def test_what_the_ratings_cannot_tell_apart_is_said_with_it():
+    """Those as sure of the same sign as it goes with the statement, the two surest; no statement itself."""
+    effects = [effect(0.9, 0.1), effect(0.5, 0.1), effect(-0.4, 0.1), effect(0.3, 0.1), effect(0.35, 0.1)]
+    same = np.ones((5, 5), dtype=int)
+    same[0, 2] = same[2, 0] = -1
+    assert readings(effects, [0, 1, 2, 4, 3], [0], same) == [[1, 2]]
+    assert readings(effects, [0, 1, 2, 4, 3], [0, 1], same) == [[2, 4], [4, 3]]
+    assert readings(effects, [0, 3], [0], np.eye(5, dtype=int)) == [[]]
+    assert readings(effects, [0, 2], [0], -same) == [[]]
+
+
+def test_other_readings_are_told_in_words():
+    stated = [effect(0.884, 0.09, 13, "sixteenths"), effect(-0.4, 0.1, 21, "leaps")]
+    others = [[effect(0.5, words="short notes off the beat"), effect(-0.3, words="longer notes")], []]
+    drawn = Portrait("mine", 50, 30, 19, 0, stated, [], stated, others)
+    assert portrait.lines(drawn)[2:5] == [
+        "likes     sixteenths  ███████▏           +.88 ± .18  (13 ratings)",
+        "          or short notes off the beat or dislikes longer notes: your ratings cannot tell",
+        "dislikes  leaps       ███▎               -.40 ± .20  (21 ratings)",
+    ]
+    told = portrait.report(drawn)["statements"]
+    assert [one["or"] for one in told] == [["short notes off the beat", "dislikes longer notes"], []]
 
 
 def test_doubts_are_leanings_then_the_unheard():

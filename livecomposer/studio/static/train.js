@@ -145,7 +145,7 @@ function learnt() {
     $("learnt").replaceChildren();
     return;
   }
-  const words = explain.statements.map((s) => `${s.says} ${s.words}`);
+  const words = explain.statements.map((s) => `${s.says} ${[s.words, ...s.or].join(" or ")}`);
   const known = explain.ratings + explain.pairs, n = Math.max(known, given());
   const unsure = n < FEW ? tooFew(n) : known < FEW ? "The last ones are being looked at …" : "Sure of nothing yet: rate on.";
   const pairs = explain.pairs ? `, ${counted(explain.pairs, "pair")}` : "";
