@@ -9,7 +9,7 @@ from numba import njit
 
 from livecomposer.agents.protocol import NO_LOGITS, Choice
 from livecomposer.music.actions import HeadSpec
-from livecomposer.music.context import MELODY, TICK, melody_note, start_note, strength
+from livecomposer.music.context import _WRAP, MELODY, TICK, melody_note, start_note, strength
 from livecomposer.music.heads import (
     harmony_context,
     harmony_prior,
@@ -21,6 +21,9 @@ from livecomposer.music.heads import (
 from livecomposer.ratings import features as felt
 from livecomposer.ratings.features import harmony_kinds, melody_kinds, rhythm_kinds
 
+MEMORY_TICKS = 384  # what was played so long ago is fresh again: eight bars of 4/4
+WELCOME = 1.0  # so often a turn of four notes may come back for nothing; from then on each time costs
+WORN = 0.05  # of a rating
 NONE = np.zeros(0, dtype=np.int64)
 _new = tuple.__new__  # a NamedTuple's own takes 0.13 µs longer
 
@@ -45,9 +48,11 @@ class View:
         Of ``music.heads`` (``n_features`` 0: nobody reads them).
     mask : uint8[n_actions]
     prior, liking : float64[n_actions]
-        Logits, and what the taste says, in ratings (0 without a taste).
+        Logits, and what the taste says less what is worn out, in ratings (0 without a taste).
     notes : float64[n_actions]
-        Where each allowed action leads (the melody head's only).
+        Where each allowed action leads (the melody head's only),
+    worn : float64[n_actions]
+        and how often it lately came after the last three notes.
     felt : int64[n_actions, active features]
         Of ``ratings.features``, of each allowed action (no rows: nobody asks).
     """
@@ -56,8 +61,8 @@ class View:
         learns = taste is not None
         self.features = np.zeros(n_features, dtype=np.float32)
         self.mask = np.zeros(spec.n_actions, dtype=np.uint8)
-        self.values = np.zeros((3, spec.n_actions))
-        self.prior, self.liking, self.notes = self.values
+        self.values = np.zeros((4, spec.n_actions))
+        self.prior, self.liking, self.notes, self.worn = self.values
         self.felt = np.zeros((spec.n_actions if learns else 0, felt.N_ACTIVE[head]), dtype=np.int64)
         liked = np.zeros(felt.N_FEATURES) if taste is None else taste
         self.arrays = (prior, liked, self.features, self.mask, self.values, self.felt)
@@ -95,10 +100,36 @@ def rhythm_view(own, world, prior, taste, features, mask, values, active):
     return state
 
 
-@njit("int64(int64[::1], int64[::1], int64[::1], float32[::1], float64[::1], float32[::1], uint8[::1],"
+# worn(a) = |{k >= 0: s_k = note(a), s_k+1 = s_0, s_k+2 = s_1, s_k+3 = s_2}|, s_0, s_1, ... the notes from the last one
+# back through MEMORY_TICKS (rests are passed over)
+@njit("void(int64[::1], int16[:,::1], uint8[::1], float64[:,::1])", cache=True)
+def count_worn(own, trace, mask, values):
+    """How often the last three notes were followed by each allowed action's (``values[2]``), into ``values[3]``."""
+    for a in range(mask.shape[0]):
+        values[3, a] = 0.0
+    s0 = s1 = s2 = w0 = w1 = w2 = -1
+    for tick in range(own[TICK] - 1, max(own[TICK] - MEMORY_TICKS, 0) - 1, -1):
+        w3 = np.int64(trace[0, tick & _WRAP])
+        if w3 < 0:
+            continue
+        if s2 < 0:
+            if s0 < 0:
+                s0 = w3
+            elif s1 < 0:
+                s1 = w3
+            else:
+                s2 = w3
+        elif w1 == s0 and w2 == s1 and w3 == s2:
+            for a in range(mask.shape[0]):
+                if mask[a] and values[2, a] == w0:
+                    values[3, a] += 1.0
+        w0, w1, w2 = w1, w2, w3
+
+
+@njit("int64(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], float64[::1], float32[::1], uint8[::1],"
       " float64[:,::1], int64[:,::1])", cache=True)  # fmt: skip
-def melody_view(own, world, ladder, prior, taste, features, mask, values, active):
-    """The same for the melody head."""
+def melody_view(own, world, trace, ladder, prior, taste, features, mask, values, active):
+    """The same for the melody head; turns of four notes wear out: liking(a) -= WORN max(0, worn(a) - WELCOME)."""
     state = melody_context(own, world, ladder, features, mask)
     melody_prior(own, world, ladder, prior, mask, values[0])
     start = start_note(own, world)
@@ -114,6 +145,10 @@ def melody_view(own, world, ladder, prior, taste, features, mask, values, active
                     active[a, k] = found[k]
                     total += taste[found[k]]
                 values[1, a] = total
+    if active.shape[0]:
+        count_worn(own, trace, mask, values)
+        for a in range(mask.shape[0]):
+            values[1, a] -= WORN * max(values[3, a] - WELCOME, 0.0)
     return state
 
 

@@ -357,7 +357,7 @@ class Line:
 
     def _see_melody(self, own: np.ndarray) -> int:
         """Fill the melody head's view; its state."""
-        return melody_view(own, self.world, self.ladder.row, *self._views[MELODY].arrays)
+        return melody_view(own, self.world, self.trace, self.ladder.row, *self._views[MELODY].arrays)
 
     def _pick(self, head: int, state: int, late: bool) -> int:
         """The agent's action, or without one (or too late for one) the prior's best."""
