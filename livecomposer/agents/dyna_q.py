@@ -3,7 +3,8 @@
 The loop owns one for each head. Ratings go to ``ratings.taste`` (Bayesian linear regression, Thompson sampling); an
 action's value is what the taste says of it here and now, to which planning in the shipped model adds what comes of it
 (Sutton 1990; Sutton & Barto 2018, section 8.2). The policy stays near the prior, as far as nothing speaks against it:
-π(a|c) ∝ π₀(a|c) exp β [θ·φ(c, a) + F(s, a)] (Haarnoja et al. 2017; Jaques et al. 2017).
+π(a|c) ∝ π₀(a|c) exp β [θ·φ(c, a) + F(s, a) − w(c, a)] (Haarnoja et al. 2017; Jaques et al. 2017), where w is what has
+been heard too often of late (``agents.view``).
 """
 
 from collections.abc import Callable

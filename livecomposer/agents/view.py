@@ -9,7 +9,7 @@ from numba import njit
 
 from livecomposer.agents.protocol import NO_LOGITS, Choice
 from livecomposer.music.actions import HeadSpec
-from livecomposer.music.context import _WRAP, MELODY, TICK, melody_note, start_note, strength
+from livecomposer.music.context import _WRAP, HINT_RUNG, MELODY, TICK, melody_note, start_note, strength
 from livecomposer.music.heads import (
     harmony_context,
     harmony_prior,
@@ -22,8 +22,8 @@ from livecomposer.ratings import features as felt
 from livecomposer.ratings.features import harmony_kinds, melody_kinds, rhythm_kinds
 
 MEMORY_TICKS = 384  # what was played so long ago is fresh again: eight bars of 4/4
-WELCOME = 1.0  # so often a turn of four notes may come back for nothing; from then on each time costs
-WORN = 0.05  # of a rating
+WELCOME = 2.0  # so often a turn of four notes may come back for nothing
+WORN = 0.1  # of a rating: what it costs then, by the square of how much oftener it came back
 NONE = np.zeros(0, dtype=np.int64)
 _new = tuple.__new__  # a NamedTuple's own takes 0.13 µs longer
 
@@ -107,7 +107,7 @@ def count_worn(own, trace, mask, values):
     """How often the last three notes were followed by each allowed action's (``values[2]``), into ``values[3]``."""
     for a in range(mask.shape[0]):
         values[3, a] = 0.0
-    s0 = s1 = s2 = w0 = w1 = w2 = -1
+    s0 = s1 = s2 = w0 = w1 = w2 = np.int64(-1)
     for tick in range(own[TICK] - 1, max(own[TICK] - MEMORY_TICKS, 0) - 1, -1):
         w3 = np.int64(trace[0, tick & _WRAP])
         if w3 < 0:
@@ -129,7 +129,8 @@ def count_worn(own, trace, mask, values):
 @njit("int64(int64[::1], int64[::1], int16[:,::1], int64[::1], float32[::1], float64[::1], float32[::1], uint8[::1],"
       " float64[:,::1], int64[:,::1])", cache=True)  # fmt: skip
 def melody_view(own, world, trace, ladder, prior, taste, features, mask, values, active):
-    """The same for the melody head; turns of four notes wear out: liking(a) -= WORN max(0, worn(a) - WELCOME)."""
+    """The same for the melody head. Turns of four notes wear out, but for what the motif suggests (to leave it is the
+    taste's to say): liking(a) -= WORN max(0, worn(a) - WELCOME)²."""
     state = melody_context(own, world, ladder, features, mask)
     melody_prior(own, world, ladder, prior, mask, values[0])
     start = start_note(own, world)
@@ -148,7 +149,8 @@ def melody_view(own, world, trace, ladder, prior, taste, features, mask, values,
     if active.shape[0]:
         count_worn(own, trace, mask, values)
         for a in range(mask.shape[0]):
-            values[1, a] -= WORN * max(values[3, a] - WELCOME, 0.0)
+            if own[HINT_RUNG] < 0 or not mask[a] or ladder[np.int64(values[2, a])] != own[HINT_RUNG]:
+                values[1, a] -= WORN * max(values[3, a] - WELCOME, 0.0) ** 2
     return state
 
 

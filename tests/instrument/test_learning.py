@@ -59,7 +59,7 @@ def test_the_liked_interval_wins():
     liked = [evening(seed, lambda interval, rng: interval in LIKED) for seed in SEEDS]
     shuffled = [evening(seed, lambda interval, rng: rng.random() < start) for seed in SEEDS]
     assert min(liked) > 3.0 * start
-    assert fmean(shuffled) < 2.0 * start
+    assert fmean(shuffled) < 2.5 * start  # of 40 seeds 1.4, and a standard deviation of 0.4 for twelve
     assert fmean(liked) > 5.0 * fmean(shuffled)
 
 
