@@ -99,9 +99,13 @@ def _train(
     for _ in range(steps):
         if state < 0:
             u = uniform(rng)
-            state = 0
-            while state < start.shape[0] - 1 and u >= start[state]:
-                state += 1
+            state, last = 0, start.shape[0] - 1
+            while state < last:  # the first whose sum is above u
+                middle = (state + last) // 2
+                if u >= start[middle]:
+                    state = middle + 1
+                else:
+                    last = middle
             action = epsilon_greedy_decide(q, state, mask, none, none, 0.0, epsilon, rng)
         k = 0
         if chance.shape[2] > 1:

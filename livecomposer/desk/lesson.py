@@ -29,14 +29,11 @@ class LiveLesson:
         The input's name.
     said : str
         What was said to the last press.
-    over : bool
-        Whether it has ended, and the port been given back.
     """
 
     def __init__(self, system: ports.System, device: str, base: Profile | None, tastes: bool) -> None:
         self.device = device
         self.said = ""
-        self.over = False
         self._system = system
         self._base = base
         self._lesson = teach.Lesson(teach.known_range(base), tastes)
@@ -57,7 +54,7 @@ class LiveLesson:
 
     def look(self, there: Sequence[str]) -> None:
         """Hear what has come since the last look; ``there`` are the inputs of the machine. Raises PortError where it
-        cannot listen, PortLost where it cannot any more; it is over then."""
+        cannot listen, PortLost where it cannot any more; the port has been given back then."""
         if self.device not in there:
             self.leave()
             raise PortLost(f'"{self.device}" has gone; plug it in and begin again')
@@ -75,7 +72,6 @@ class LiveLesson:
 
     def leave(self) -> None:
         """End it, and give the port back."""
-        self.over = True
         old, self._port = self._port, None
         ports.close_port(old)
 
