@@ -9,7 +9,7 @@ from numba import njit
 
 from livecomposer.agents.protocol import NO_LOGITS, Choice
 from livecomposer.music.actions import HeadSpec
-from livecomposer.music.context import _WRAP, HINT_RUNG, MELODY, TICK, melody_note, start_note, strength
+from livecomposer.music.context import HINT_RUNG, MELODY, TICK, melody_note, start_note, strength
 from livecomposer.music.heads import (
     harmony_context,
     harmony_prior,
@@ -107,9 +107,10 @@ def count_worn(own, trace, mask, values):
     """How often the last three notes were followed by each allowed action's (``values[2]``), into ``values[3]``."""
     for a in range(mask.shape[0]):
         values[3, a] = 0.0
+    wrap = trace.shape[1] - 1
     s0 = s1 = s2 = w0 = w1 = w2 = np.int64(-1)
     for tick in range(own[TICK] - 1, max(own[TICK] - MEMORY_TICKS, 0) - 1, -1):
-        w3 = np.int64(trace[0, tick & _WRAP])
+        w3 = np.int64(trace[0, tick & wrap])
         if w3 < 0:
             continue
         if s2 < 0:

@@ -114,6 +114,7 @@ class Desk:
             )  # fmt: skip
         self.hands = Hands(self.keyboard, player, settings.player_channel - 1)
         self.ready = False
+        self._played = False  # it has been ready before
         self.ending = False
         self.code = 0
         self._next_watch = 0.0
@@ -190,7 +191,7 @@ class Desk:
         if self.ready:
             self.cables.look()
             self.studio.say(**self.cables.facts)
-        if not self.ready and not self.cables.plan.kernels_ready and now >= self._next_preparing:
+        if not self._played and not self.cables.plan.kernels_ready and now >= self._next_preparing:
             self.screen.say(f"… preparing kernels, {(time.perf_counter_ns() - self.kept.start_ns) * 1e-9:.0f} s")
             self._next_preparing = now + PREPARING_S
         if now >= self._next_watch and self.ready:
@@ -341,17 +342,16 @@ class Desk:
             facts = json.loads(rest)
             where = self.cables.plan.system.label if self.cables.plan.system else "no MIDI system"
             self.screen.in_force = f"[{where}, {'SCHED_FIFO' if facts['fifo'] else 'normal priority'}]"
-            keys = "" if self.ready else " Keys: ? for help, Ctrl-C to quit."
+            keys = "" if self._played else " Keys: ? for help, Ctrl-C to quit."
             self.screen.say(f"Ready {self.screen.in_force} (instrument {facts['pid']}).{keys}")
-            self.ready = True
+            self.ready = self._played = True
             self.hands.ready()
             note_kernels(self.cables.plan.settings.agent)
             if self.state.flags & FLAG_MUTED:  # it was muted when it died
                 self.instrument.tell(inbox.command(time.perf_counter_ns(), 0, "mute", 1.0))
         elif word == "lost":
             side, _, why = rest.partition(" ")
-            self.cables.lost.add(side)
-            self.screen.say(why)
+            self.cables.refuse(side, why)
         elif word == "refused":
             self.shelf.refused(rest)
         elif word == "error":
@@ -401,6 +401,7 @@ class Desk:
         self._read_ring()
         if self.ending or self.code:
             return
+        self.ready = False
         self.hands.connect(None)
         self.instrument.close_pipes()
         if self.instrument.hopeless:

@@ -10,6 +10,7 @@ from typing import Any
 
 from livecomposer.desk.guard import Guard
 from livecomposer.desk.lesson import LiveLesson
+from livecomposer.desk.teach import check_folder
 from livecomposer.desk.watch import Watch
 from livecomposer.desk.wiring import Plan
 from livecomposer.errors import LivecomposerError
@@ -18,6 +19,7 @@ from livecomposer.midi import ports
 from livecomposer.midi.profiles import Profile, load_profiles, match_profile
 
 NAME_BYTES = 160  # of an inbox entry
+REFUSED_S = 5.0  # between two tries of a port that is there but cannot be opened
 
 
 class Cables:
@@ -57,6 +59,7 @@ class Cables:
         self._inputs: list[str] = []
         self._outputs: list[str] = []
         self._lesson: LiveLesson | None = None
+        self._refused: dict[str, tuple[str, float]] = {}  # why a port that is there cannot be opened, and when
 
     def start(self) -> None:
         """Begin to look which ports there are."""
@@ -118,11 +121,29 @@ class Cables:
                     self._say(f'The MIDI {side}put "{name}" has gone: check its cable. Looking for it every second …')
                 self._tell(side, inbox.LOST)
             elif found in there and side in self.lost:
-                self.lost.discard(side)
+                self._bring_back(side, name)
+            elif side in self._refused and time.monotonic() >= self._refused[side][1] + 2 * REFUSED_S:
+                del self._refused[side]  # it was tried again, and nothing was heard against it
                 self._say(f'The MIDI {side}put "{name}" is back.')
-                self._tell(side, inbox.BACK)
-                if side == "out":
-                    self._guard.open()
+
+    def refuse(self, side: str, why: str) -> None:
+        """The instrument says that it cannot open a port (any more). That is told once, and tried again quietly."""
+        told = self._refused.get(side, ("", 0.0))[0]
+        self._refused[side] = (why, time.monotonic())
+        self.lost.add(side)
+        if why != told:
+            self._say(why)
+
+    def _bring_back(self, side: str, name: str) -> None:
+        if side in self._refused:
+            if time.monotonic() < self._refused[side][1] + REFUSED_S:
+                return
+        else:
+            self._say(f'The MIDI {side}put "{name}" is back.')
+        self.lost.discard(side)
+        self._tell(side, inbox.BACK)
+        if side == "out":
+            self._guard.open()
 
     def _tell(self, text: str, what: int) -> None:
         entry = inbox.pack(time.perf_counter_ns(), 0, inbox.PORT, what, text.encode()[:NAME_BYTES])
@@ -155,6 +176,7 @@ class Cables:
     def _tell_chosen(self, side: str, name: str) -> None:
         self.lost.discard(side)
         self._names.pop(side, None)
+        self._refused.pop(side, None)
         self._tell(f"{side}={name}", inbox.CHOSEN)
 
     # ---- a lesson --------------------------------------------------------------------------------------------------
@@ -169,11 +191,20 @@ class Cables:
             elif step == "leave":
                 self._end(lesson, "Left; nothing was written.")
         elif step in ("begin", "tastes"):
-            if system is None or device is None or "in" in self.lost:
+            if system is None or device is None:
                 self._say_everywhere("There is no controller to teach: choose it as MIDI in first.")
+                return
+            if "in" in self.lost:
+                self._say_everywhere(f'"{device}" is away: plug it in, then teach it.')
+                return
+            try:
+                check_folder(self._folder)
+            except LivecomposerError as error:
+                self._say_everywhere(f"{error}.")
                 return
             self._lesson = LiveLesson(system, self._names.get("in", device), self.plan.profile, step == "tastes")
             self._take_input("")
+            self._say(f'The page teaches "{device}": its keys are silent until that is done or left.')
 
     def _follow(self, lesson: LiveLesson) -> None:
         try:

@@ -13,11 +13,11 @@ from typing import Any
 from livecomposer.desk import teach
 from livecomposer.errors import PortError, PortLost
 from livecomposer.midi import ports
-from livecomposer.midi.learn import port_pattern
 from livecomposer.midi.profiles import Profile
 
 OPEN_S = 3.0  # the instrument needs a moment to let go of a port that only one may have
 RETRY_S = 0.2
+PATIENCE_S = 60.0  # nothing pressed and no word from the page for so long: nobody is there any more
 
 
 class LiveLesson:
@@ -39,7 +39,7 @@ class LiveLesson:
         self._lesson = teach.Lesson(teach.known_range(base), tastes)
         self._heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._port: Any = None
-        self._until = time.monotonic() + OPEN_S
+        self._begun = self._heard_s = time.monotonic()
         self._next_try = 0.0
 
     @property
@@ -54,20 +54,26 @@ class LiveLesson:
 
     def look(self, there: Sequence[str]) -> None:
         """Hear what has come since the last look; ``there`` are the inputs of the machine. Raises PortError where it
-        cannot listen, PortLost where it cannot any more; the port has been given back then."""
+        cannot listen, PortLost where it cannot any more, or where nobody answers; the port has been given back then."""
         if self.device not in there:
             self.leave()
             raise PortLost(f'"{self.device}" has gone; plug it in and begin again')
         if self._port is None:
             self._open()
+        now = time.monotonic()
+        if now >= self._heard_s + PATIENCE_S:
+            self.leave()
+            raise PortLost(f'"{self.device}" was not pressed for {PATIENCE_S:.0f} s; nothing was written')
         while not self._heard.empty() and not self._lesson.done:
-            self.said = self._lesson.hear(self._heard.get(), time.monotonic()) or self.said
+            self._heard_s = now
+            self.said = self._lesson.hear(self._heard.get(), now) or self.said
         if self._lesson.done:
             self.leave()
 
     def skip(self) -> None:
         """Leave this question."""
         if not self._lesson.done:
+            self._heard_s = time.monotonic()
             self.said = self._lesson.skip()
 
     def leave(self) -> None:
@@ -82,9 +88,9 @@ class LiveLesson:
         assert session is not None
         if not session.controls:
             return "Nothing was taught; nothing was written."
-        new = session.profile(teach.device_name(self.device), port_pattern(self.device, self._system.name == "winmm"))
-        profile, path = teach.placed(teach.taught(new, self._base, self.device), self._base, "", folder)
-        return teach.keep(profile, path)
+        winmm = self._system.name == "winmm"
+        _, path, line = teach.write(session, self.device, self._base, "", folder, winmm)
+        return f"{line} {teach.before(self.device, path, folder)}".strip()
 
     def _open(self) -> None:
         now = time.monotonic()
@@ -94,7 +100,7 @@ class LiveLesson:
         try:
             self._port = ports.open_input(self._system, self.device, self._arrive)
         except PortError:
-            if now >= self._until:
+            if now >= self._begun + OPEN_S:
                 self.leave()
                 raise
 

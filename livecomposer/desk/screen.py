@@ -82,7 +82,9 @@ class State:
             self.pairs += 1
         elif record.kind in OBEYED:
             name, on = unpack(record)
-            if name in ABOUT:
+            if name == "in_lost":  # what was held is held no more
+                self.about.clear()
+            elif name in ABOUT:
                 self.about ^= {name} if on is None or bool(on) != (name in self.about) else set()
         elif record.kind == Kind.START:
             self.number = -1
@@ -91,7 +93,7 @@ class State:
     def reply(self, name: str, value: float | str | None) -> str:
         """What a command has done, in a few words; "" for those that are not answered here. To be asked after ``take``
         has followed its record; what BEAT records tell is still as before."""
-        if name == "role":
+        if name == "role" and (value or self.role):  # before the first beat nobody knows which comes next
             self.role = str(value) if value else ROLES[(ROLES.index(self.role) + 1) % len(ROLES)]
             return f"Role: {self.role}."
         if name in SWITCHES:

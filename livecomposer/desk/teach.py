@@ -185,17 +185,34 @@ def known_range(profile: Profile | None) -> tuple[int, int] | None:
 
 def keep(profile: Profile, path: Path) -> str:
     """Write the profile, with a copy of the one before beside it; returns a line for the player. Raises StoreError."""
-    if not path.exists():
-        write_profile(profile, path)
-        return f"Wrote {path}."
     copy = path.with_name(f"{path.name}.bak")
     try:
+        if not path.exists():
+            write_profile(profile, path)
+            return f"Wrote {path}."
         shutil.copy2(path, copy)
     except OSError as error:
         why = error.strerror or error
         raise StoreError(f"{path} cannot be copied to {copy.name} ({why}); move it away and begin again") from None
     write_profile(profile, path)
     return f"Wrote {path}; the one before is kept as {copy.name}."
+
+
+def check_folder(folder: Path) -> None:
+    """Raise StoreError if no profile can be written there: to be asked before anything is taught."""
+    problem = why_not_writable(folder)
+    if problem:
+        raise StoreError(f"{folder} cannot be written ({problem}); set LIVECOMPOSER_HOME to a folder that can")
+
+
+def write(
+    session: LearnSession | TastesSession, device: str, base: Profile | None, name: str, folder: Path, winmm: bool
+) -> tuple[Profile, Path, str]:  # fmt: skip
+    """Write what was taught on top of ``base``; returns the profile, its file and a line for the player. Raises
+    StoreError."""
+    profile = session.profile(name or device_name(device), port_pattern(device, winmm))
+    profile, path = placed(taught(profile, base, device), base, name, folder)
+    return profile, path, keep(profile, path)
 
 
 def learn_command(pattern: str, api: str, name: str, tastes: bool = False) -> int:
@@ -221,9 +238,7 @@ def learn_command(pattern: str, api: str, name: str, tastes: bool = False) -> in
     if chosen is None:
         raise PortNotFound(f"no MIDI keyboard or controller is there on {system.label}; plug one in and begin again")
     device, base = chosen
-    problem = why_not_writable(folder)
-    if problem:
-        raise StoreError(f"{folder} cannot be written ({problem}); set LIVECOMPOSER_HOME to a folder that can")
+    check_folder(folder)
     session = _ask(system, device, known_range(base), tastes)
     if session is None:
         _say("\nLeft; nothing was written.")
@@ -231,9 +246,8 @@ def learn_command(pattern: str, api: str, name: str, tastes: bool = False) -> in
     if not session.controls:
         _say("Nothing was taught; nothing was written.")
         return 0
-    profile = session.profile(name or device_name(device), port_pattern(device, system.name == "winmm"))
-    profile, path = placed(taught(profile, base, device), base, name, folder)
-    _say(keep(profile, path))
+    profile, path, line = write(session, device, base, name, folder, system.name == "winmm")
+    _say(line)
     _say(f'On "{device}" now:')
     for text in meanings(profile):
         _say(text)
@@ -249,13 +263,21 @@ def placed(profile: Profile, base: Profile | None, name: str, folder: Path) -> t
     return replace(profile, name=name or base.name, match=base.match), base.path
 
 
+def before(device: str, path: Path, folder: Path) -> str:
+    """A sentence if another profile is obeyed in place of the one that was just written, else ""."""
+    match = match_profile(device, load_profiles(folder)[0])
+    if match is not None and match.path == path:
+        return ""
+    other = match.path.name if match is not None and match.path is not None else "another profile"
+    return f"But {other} comes before it; move one of the two out of {folder}."
+
+
 def use(device: str, names: list[str], path: Path, folder: Path) -> str:
     """How to play with the profile that was just written."""
+    rival = before(device, path, folder)
+    if rival:
+        return rival
     profiles, _ = load_profiles(folder)
-    match = match_profile(device, profiles)
-    if match is None or match.path != path:
-        other = match.path.name if match is not None and match.path is not None else "another profile"
-        return f"But {other} comes before it; move one of the two out of {folder}."
     automatic = ports.choose_input(names, "", profiles)
     if automatic is not None and automatic[0] == device:
         return "`livecomposer play` will use it."

@@ -286,7 +286,8 @@ class Live:
                 self._open(side, inputs if side == "in" else outputs)
             except LivecomposerError as error:
                 self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
-        self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
+        if old is not None:  # else it has been told before
+            self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
 
     def _open(self, side: str, names: list[str]) -> None:
         """Open a side, under the name it has by now. One that has gone again is desk's to find: it is told."""

@@ -45,6 +45,7 @@ from livecomposer.music.context import (
     SECTION,
     SECTIONS,
     TICK,
+    TRACE_TICKS,
     begin_answer,
     begin_form,
     choose_length,
@@ -128,6 +129,7 @@ class Line:
         self.on_phrase: Callable[[], None] = _nothing
         self.shown = False  # somebody looks at the odds
         self._back: Back | None = None
+        self._reached = 0  # the tick up to which the line has come, whatever it went back to
         self._prior = prior
         self._rng = rng
         self._chord = chord
@@ -150,18 +152,18 @@ class Line:
 
     def begin(self, tick: int, phrase_ticks: int) -> None:
         """Start a line at ``tick`` that goes on in phrases of ``phrase_ticks``."""
-        self._start(-1)
+        self._start(tick, -1)
         begin_form(self.own, tick, phrase_ticks, self._rng)
 
     def answer(self, tick: int, end_tick: int, lag: int) -> None:
         """Start a reply, ``tick`` to ``end_tick``, that takes up the player's motif of ``lag`` ticks ago (0: none)."""
-        self._start(end_tick)
+        self._start(tick, end_tick)
         begin_answer(self.own, self.trace, self.ladder.row, tick, end_tick - tick, lag, self._rng)
 
     def go_on(self, tick: int, phrase_ticks: int, end_tick: int) -> None:
         """Go on from this context with the next phrase of the form at ``tick``, in phrases of ``phrase_ticks``, up to
         ``end_tick`` (-1: open)."""
-        self._start(end_tick)
+        self._start(tick, end_tick)
         own = self.own
         own[TICK], own[PHRASE_TICK], own[PHRASE_TICKS] = tick, tick - phrase_ticks, phrase_ticks
 
@@ -172,6 +174,7 @@ class Line:
     def restore(self, kept: Kept) -> None:
         """Stand again where ``keep`` was called; only the phrases are numbered on."""
         number = self.phrase
+        self._reached = max(self._reached, int(self.own[TICK]))
         self.own[:] = kept.own
         self.own[PHRASE] = number
         self._rng[:] = kept.form
@@ -292,7 +295,10 @@ class Line:
         choices = (event.choices[RHYTHM], choice, harmony)
         return event._replace(note=note, added=self._added(harmony.action, note), choices=choices)
 
-    def _start(self, end_tick: int) -> None:
+    def _start(self, tick: int, end_tick: int) -> None:
+        reached = self._reached = max(self._reached, int(self.own[TICK]))
+        if reached < tick:  # else the memory would still hold there what began a round of it before
+            remember(self.trace, 0, reached, min(tick - reached, TRACE_TICKS), NOTHING)
         self.events.clear()
         self.active = True
         self.end_tick = end_tick

@@ -18,7 +18,7 @@ PLAIN = (
     "tap", "end", "panic", "undo", "forget", "key_next", "ab", "ab_a", "ab_b", "ab_none", "restore",
 )  # fmt: skip
 KNOBS = ("tempo", "adventure", "outside", "level")
-LONGEST_PORT = 150
+LONGEST_PORT = 150  # bytes
 LEARN_STEPS = ("begin", "tastes", "skip", "leave")
 # what may be done, and what each must carry
 TABLE: dict[str, tuple[str, ...]] = {
@@ -115,6 +115,8 @@ def _port(message: dict[str, Any]) -> None:
     if message["side"] not in ("in", "out"):
         raise SettingsError("side is in or out")
     _text(message["name"], LONGEST_PORT, "a port's name")
+    if len(message["name"].encode()) > LONGEST_PORT:
+        raise SettingsError(f"a port's name has at most {LONGEST_PORT} bytes")
 
 
 def _learn(message: dict[str, Any]) -> None:

@@ -248,7 +248,10 @@ class Feed:
             found.append(["taste", t, unpack_record(record)[0]])
         else:
             name, value = unpack_record(record)
-            if name.startswith("about_"):
+            if name == "in_lost" and self._about:  # what was held is held no more
+                self._about = set()
+                found.append(["about", t, []])
+            elif name.startswith("about_"):
                 on = name not in self._about if value is None else bool(value)
                 self._about = self._about | {name} if on else self._about - {name}
                 found.append(["about", t, sorted(self._about)])

@@ -175,6 +175,7 @@ def _show(studio: Studio) -> "Page | None":
         page.ready.wait(READY_S)
         if not page.problem:
             return page
+        page.stop()
         studio.tell("say", f"Warning: {page.problem}.")
     return None
 

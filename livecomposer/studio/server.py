@@ -8,9 +8,7 @@ import asyncio
 import json
 import os
 import secrets
-import shutil
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -20,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -34,6 +31,7 @@ from livecomposer.instrument.records import SOURCES
 from livecomposer.studio import asked
 from livecomposer.studio.export import roll, table, write_mid
 from livecomposer.studio.feed import Feed
+from livecomposer.studio.sounds import OWN, Sounds
 from livecomposer.studio.store import FILE, Store, Take
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ RATE, BURST = 150.0, 300.0  # messages a second from one browser
 TOO_MANY = 3000  # refused ones, after which it is cut off
 TOOL_S = 60.0  # doctor and explain take seconds
 PAGE = SOURCES.index("page")
-OWN = (sys.executable, "-m", "livecomposer")
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -108,7 +105,7 @@ class Page:
         self.feed = Feed(studio.buffer)
         self.clients: set[Client] = set()
         self._tools: dict[str, asyncio.Task] = {}
-        self._sounds = Path(tempfile.mkdtemp(prefix="livecomposer-"))
+        self.sounds = Sounds()
         self._slow = ""
         self._server: uvicorn.Server | None = None
         self._database = Path(studio.options["folder"]) / FILE
@@ -133,7 +130,7 @@ class Page:
         """Let the browsers go, and end."""
         if self._server is not None:
             self._server.should_exit = True
-        shutil.rmtree(self._sounds, ignore_errors=True)
+        self.sounds.stop()
 
     async def _main(self) -> None:
         config = uvicorn.Config(
@@ -185,13 +182,15 @@ class Page:
         return FileResponse(STATIC / "index.html")
 
     async def _take(self, request: Request) -> Response:
-        """A take as .mid, .csv or .json, by its number, and as .wav if that has been made (``wav`` on the socket)."""
+        """A take as .mid, .csv or .json, by its number, and as .wav if it has been made (``wav`` on the socket)."""
         number, kind = request.path_params["take"], request.path_params["kind"]
         if not self.knows(request):
             return PlainTextResponse("This needs the token of the run.", 403)
-        sound = self._sound_of(number)
-        if kind == "wav" and sound.exists():
-            return FileResponse(sound, filename=sound.name, background=BackgroundTask(sound.unlink, missing_ok=True))
+        if kind == "wav":
+            sound = self.sounds.of(number)
+            if sound is None:
+                return PlainTextResponse("Ask the page for the sound of this take: it must be made first.", 404)
+            return FileResponse(sound, filename=sound.name)
         if kind not in _EXPORTS:
             return PlainTextResponse(f"A take can be had as {', '.join(_EXPORTS)}.", 404)
         make, media = _EXPORTS[kind]
@@ -201,9 +200,6 @@ class Page:
             return PlainTextResponse(f"{error}.", 404)
         disposition = {"content-disposition": f'attachment; filename="take-{number}.{kind}"'} if kind != "json" else {}
         return Response(data, media_type=media, headers=disposition)
-
-    def _sound_of(self, number: int) -> Path:
-        return self._sounds / f"take-{number}.wav"
 
     def _export(self, number: int, make: Callable[[Store, Take], bytes]) -> bytes:
         store = Store(self._database)
@@ -328,7 +324,7 @@ class Page:
         elif do == "learn":
             self.studio.tell("learn", message["step"])
         elif do == "wav":
-            self._begin_wav(client, message["take"])
+            self._sound(client, message["take"])
         elif do == "save":
             self.studio.tell("save", None)
         elif do in ("doctor", "explain"):
@@ -372,40 +368,12 @@ class Page:
         takes = await asyncio.wrap_future(self.studio.ask(work))
         client.put(json.dumps({"takes": takes, "database": str(self._database.name)}))
 
-    def _begin_wav(self, client: Client, take: int) -> None:
-        """Make a take's sound, one at a time. Raises SettingsError while another is being made."""
-        running = self._tools.get("wav")
-        if running is not None and not running.done():
-            raise SettingsError("the sound of a take is being made; ask again when it is done")
-        self._tools["wav"] = asyncio.create_task(self._wav(client, take))
-
-    async def _wav(self, client: Client, take: int) -> None:
-        """A command of ours writes the file; who asked is told how far it is, and ends it by going away."""
-
-        def say(**what: Any) -> None:
-            client.put(json.dumps({"wav": {"take": take, **what}}))
-
-        path = self._sound_of(take)
-        process = await asyncio.create_subprocess_exec(
-            *OWN, "export", str(take), "--wav", str(path), "--force", stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    def _sound(self, client: Client, take: int) -> None:
+        """Have a take's sound made; who asked is told how far it is, and ends it by going away."""
+        self.sounds.begin(
+            take, lambda **what: client.put(json.dumps({"wav": {"take": take, **what}})),
+            lambda: client in self.clients,
         )  # fmt: skip
-        assert process.stdout is not None and process.stderr is not None
-        try:
-            say(done="0%")
-            async for line in process.stdout:
-                if client not in self.clients:
-                    return
-                if line.endswith(b"%\n"):
-                    say(done=line.decode().rpartition(" ")[2].strip())
-            err = (await process.stderr.read()).decode(errors="replace").strip()
-            if await process.wait() == 0:
-                say(ready=True)
-            else:
-                say(problem=err[-300:] or "the sound could not be made; `livecomposer doctor` says why")
-        finally:
-            if process.returncode is None:
-                process.kill()
 
     def _tool(self, do: str) -> None:
         """Run a command of ours for all browsers, one of each at a time."""

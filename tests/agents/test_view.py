@@ -119,6 +119,24 @@ def test_a_turn_is_worn_as_often_as_it_was_played_lately(line, late):
     assert (values[:2] == 9.0).all()
 
 
+def test_a_line_that_jumps_leaves_no_old_notes_behind():
+    """The memory is a ring: where nothing was played it would still hold what began there a round before."""
+    line = Performance(Settings(role="answer", seed=1)).part.line
+    line.trace[0] = 60
+    line.own[c.TICK] = 1000
+    before = line.keep()
+    line.answer(1096, 1192, 0)
+    empty = {tick for tick in range(c.TRACE_TICKS) if line.trace[0, tick] == c.NOTHING}
+    assert empty == set(range(1000, 1096))
+    line.own[c.TICK] = 1192
+    line.restore(before)  # as if it had not been; but it was heard
+    line.go_on(1200, 192, -1)
+    assert (line.trace[0, 1096:1192] == 60).all() and (line.trace[0, 1192:1200] == c.NOTHING).all()
+    line.own[c.TICK] = 1300
+    line.go_on(1300 + 2 * c.TRACE_TICKS, 192, -1)
+    assert (line.trace[0] == c.NOTHING).all()
+
+
 def test_what_is_worn_costs_more_each_time_but_not_if_the_motif_suggests_it():
     moment = next(m for m in walk(3, c.SOLO, 60) if m.own[c.LAST_NOTE] >= 0)
     own, world, ladder = moment.own.copy(), moment.world, moment.ladder

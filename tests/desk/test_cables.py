@@ -41,6 +41,7 @@ class Rig:
         clock = SimpleNamespace(monotonic=lambda: self.now, perf_counter_ns=lambda: 0)
         monkeypatch.setattr(module, "Watch", lambda name: watch)
         monkeypatch.setattr(lesson, "time", clock)
+        monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(ports, "open_input", self._open)
         monkeypatch.setattr(ports, "close_port", self._close)
         self.folder = folder / "devices"
@@ -128,6 +129,7 @@ def test_a_lesson_has_the_port_for_itself_and_gives_it_back_with_what_was_taught
     rig.look(BOTH)
     rig.cables.learn("begin")
     assert rig.told == [("chosen", "in=")] and rig.cables.plan.midi_in is None and rig.open == []
+    assert rig.said == [f'The page teaches "{KEYS}": its keys are silent until that is done or left.']
     facts = rig.cables.facts
     assert facts["midi_in"] == KEYS
     assert facts["lesson"] == {"device": KEYS, "prompt": "press what you want for yes", "said": ""}
@@ -161,7 +163,7 @@ def test_programs_that_choose_a_taste_are_taught_too(rig):
     assert ("note_on", 9, 36, "panic") in [(*c.place, c.role) for c in taught]  # all else stays
 
 
-@pytest.mark.parametrize("how", ["leave", "unplugged", "busy", "another port", "nothing taught"])
+@pytest.mark.parametrize("how", ["leave", "unplugged", "busy", "another port", "nothing taught", "nobody there"])
 def test_a_lesson_that_is_not_ended_writes_nothing_and_gives_the_port_back(rig, how):
     rig.look(BOTH)
     rig.busy = rig.now + 2.0
@@ -182,6 +184,10 @@ def test_a_lesson_that_is_not_ended_writes_nothing_and_gives_the_port_back(rig, 
             assert rig.look(BOTH._replace(inputs=[])) == back
             assert rig.everywhere == [f'"{KEYS}" has gone; plug it in and begin again.']
             assert rig.look(BOTH._replace(inputs=[])) == [("lost", "in")]
+        elif how == "nobody there":
+            rig.now += lesson.PATIENCE_S
+            assert rig.look() == back
+            assert rig.everywhere == [f'"{KEYS}" was not pressed for 60 s; nothing was written.']
         elif how == "another port":
             rig.told.clear()
             rig.cables.choose("in", "Pads 28:0")
@@ -195,6 +201,65 @@ def test_a_lesson_that_is_not_ended_writes_nothing_and_gives_the_port_back(rig, 
                 rig.cables.learn("skip")
             assert rig.look() == back and rig.everywhere == ["Nothing was taught; nothing was written."]
     assert rig.open == [] and rig.cables.facts["lesson"] is None and not rig.folder.exists()
+
+
+def test_what_was_taught_and_cannot_be_written_is_told(rig, monkeypatch):
+    rig.look(BOTH)
+    rig.cables.learn("begin")
+    rig.look()
+    rig.folder.parent.mkdir(exist_ok=True)
+    rig.folder.write_text("a file is in the way")
+    rig.press(YES, NO, UNDO, PANIC)
+    assert rig.told == [("chosen", f"in={KEYS}")] and rig.cables.facts["lesson"] is None
+    assert "keys.toml" in rig.everywhere[0] and rig.folder.read_text() == "a file is in the way"
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_anything_is_asked(rig):
+    rig.look(BOTH)
+    rig.folder.parent.mkdir(exist_ok=True)
+    rig.folder.write_text("a file is in the way")
+    rig.cables.learn("begin")
+    assert rig.told == [] and rig.cables.facts["lesson"] is None
+    assert rig.everywhere[0].startswith(f"{rig.folder} cannot be written (")
+
+
+def test_another_profile_that_comes_first_is_told(rig):
+    rig.folder.mkdir(parents=True)
+    (rig.folder / "a.toml").write_text('schema = 1\nname = "A"\nkind = "keyboard"\nmatch = ["keys"]\n')
+    rig.look(BOTH)
+    rig.cables.learn("begin")
+    rig.look()
+    rig.press(YES, NO, UNDO, PANIC)
+    path = rig.folder / "keys.toml"
+    assert rig.everywhere == [f"Wrote {path}. But a.toml comes before it; move one of the two out of {rig.folder}."]
+
+
+def test_a_controller_that_is_away_cannot_be_taught(rig):
+    rig.look(BOTH)
+    rig.look(BOTH._replace(inputs=[]))
+    rig.cables.learn("begin")
+    assert rig.everywhere == [f'"{KEYS}" is away: plug it in, then teach it.'] and rig.cables.facts["lesson"] is None
+
+
+def test_a_port_that_cannot_be_opened_is_told_once_and_tried_again_quietly(rig):
+    why = f'"{KEYS}" on JACK cannot be opened (busy); is another program using it?'
+    rig.look(BOTH)
+    rig.cables.refuse("in", why)
+    assert rig.said == [why] and rig.cables.facts["lost"] == ["in"]
+    heard = []
+    for second in range(1, 31):
+        told = rig.look(BOTH)
+        heard += [(second, *entry) for entry in told]
+        assert rig.said == []
+        if told:
+            rig.cables.refuse("in", why)
+    assert heard == [(second, "back", "in") for second in (5, 10, 15, 20, 25, 30)]
+    for second in range(1, 13):  # now it can be
+        heard = rig.look(BOTH)
+        assert heard == ([("back", "in")] if second == 5 else [])
+        assert rig.said == ([f'The MIDI input "{KEYS}" is back.'] if second == 10 else [])
+    rig.cables.refuse("in", why)
+    assert rig.said == [why]
 
 
 def test_there_must_be_something_to_teach(monkeypatch, tmp_path):

@@ -77,3 +77,26 @@ def test_each_key_has_its_answer():
     assert state.reply("about_notes", None) == "Ratings are about all again."
     assert state.reply("end", None).startswith("It ends")
     assert state.reply("tap", None) and not state.reply("level", 0.5)
+
+
+def test_before_the_first_beat_nobody_knows_which_role_comes_next() -> None:
+    state = State()
+    assert state.reply("role", None) == "" and state.role == ""
+    assert state.reply("role", "answer") == "Role: answer."
+    assert state.reply("role", None) == "Role: solo."
+
+
+def test_what_was_held_on_a_controller_that_has_gone_is_held_no_more() -> None:
+    memory = memoryview(bytearray(size_of(64)))
+    p = Performance(Settings(role="solo", seed=1), ring=RingWriter(memory, 64))
+    p.command(1, "about_notes", 1)
+    state, reader = State(), RingReader(memory)
+
+    def follow() -> set[str]:
+        for record in reader.read():
+            state.take(record, parse_metre("4/4"))
+        return state.about
+
+    assert follow() == {"about_notes"}
+    p.command(2, "in_lost")
+    assert follow() == set() and not p.learning.about

@@ -6,7 +6,7 @@ import pytest
 
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import BY_AGENT, Recorder, unpack
-from livecomposer.instrument.replay import verify
+from livecomposer.instrument.replay import replay, verify
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.midi.profiles import Control, Profile
 from livecomposer.settings import Settings
@@ -278,3 +278,15 @@ def test_what_a_control_does_is_told_like_a_command_and_replayed_once():
     assert tally.row()["ratings"] == 1
     compared, difference = verify(records)
     assert compared > 20 and difference is None and p.learning.held
+    again = []
+    replay(records, write=lambda kind, t_ns, payload: again.append((kind, t_ns, payload)))
+    kinds = (Kind.DONE, Kind.RATING, Kind.CREDIT)
+    assert [r for r in again if r[0] in kinds] == [(r.kind, r.t_ns, r.payload) for r in records if r.kind in kinds]
+
+
+def test_what_was_held_on_a_controller_that_has_gone_is_held_no_more():
+    _, feed, p = begin("solo")
+    p.command(2 * S, "about_notes", 1)
+    p.command(3 * S, "in_lost")
+    p.command(4 * S, "in_lost")
+    assert [event[1:] for event in named(all_of(feed), "about")] == [[2000.0, ["about_notes"]], [3000.0, []]]

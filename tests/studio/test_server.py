@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 import sys
 import time
@@ -15,7 +16,7 @@ from websockets.sync.client import connect
 
 from livecomposer.instrument import inbox
 from livecomposer.instrument.records import SOURCES, Recorder
-from livecomposer.studio import server
+from livecomposer.studio import server, sounds
 from tests.studio.rig import TOKEN, S, Stage, files_open
 
 PAGE = SOURCES.index("page")
@@ -242,11 +243,7 @@ def test_a_lesson_is_for_desk_to_hold_and_its_words_come_at_once(stage, monkeypa
         assert hear(stage, page, "facts")["facts"]["lesson"] == {"prompt": "press"}
 
 
-def sounds(stage):
-    return sorted(path.name for path in stage.page._sounds.iterdir())
-
-
-def test_a_takes_sound_is_made_and_fetched_once(stage, monkeypatch, tmp_path):
+def test_a_takes_sound_is_made_fetched_and_kept_until_the_next(stage, monkeypatch, tmp_path):
     monkeypatch.setenv("LIVECOMPOSER_HOME", str(tmp_path))
     url = f"{stage.base}/takes/1.wav"
     assert httpx.get(url, params={"key": TOKEN}).status_code == 404
@@ -258,31 +255,109 @@ def test_a_takes_sound_is_made_and_fetched_once(stage, monkeypatch, tmp_path):
         assert "is being made" in hear(stage, page, "error")["error"]
         said = hear(stage, page, "wav", 60.0)["wav"]
         assert "there is no take 9" in said["problem"] and "ready" not in said
+        assert httpx.get(f"{stage.base}/takes/9.wav", params={"key": TOKEN}).status_code == 404
         page.send(json.dumps({"do": "wav", "take": 1}))
         while "ready" not in (said := hear(stage, page, "wav", 60.0)["wav"]):
             assert said["done"].endswith("%")
-        assert said == {"take": 1, "ready": True} and sounds(stage) == ["take-1.wav"]
+        assert said == {"take": 1, "ready": True}
         assert httpx.get(url).status_code == 403
         answer = httpx.get(url, params={"key": TOKEN})
         assert answer.content[:4] == b"RIFF" and 'filename="take-1.wav"' in answer.headers["content-disposition"]
         with wave.open(io.BytesIO(answer.content)) as sound:
             assert 20 < sound.getnframes() / sound.getframerate() < 25
-        assert httpx.get(url, params={"key": TOKEN}).status_code == 404 and sounds(stage) == []
+        assert httpx.head(url, params={"key": TOKEN}).status_code == 200
+        assert httpx.get(url, params={"key": TOKEN}).content == answer.content
+        path = stage.page.sounds.of(1)
+        page.send(json.dumps({"do": "wav", "take": 9}))
+        hear(stage, page, "wav")
+        assert not path.exists() and httpx.get(url, params={"key": TOKEN}).status_code == 404
+        assert "problem" in hear(stage, page, "wav", 60.0)["wav"]
+    folder = stage.page.sounds._folder
+    assert folder.is_dir()
     stage.page.stop()
-    assert not stage.page._sounds.exists()
+    assert not folder.exists()
 
 
 def test_who_goes_away_ends_the_making_of_a_sound(stage, monkeypatch, tmp_path):
-    talks = "import time\nfor i in range(600):\n    print(f'{i}%', flush=True)\n    time.sleep(0.1)"
-    monkeypatch.setattr(server, "OWN", (sys.executable, "-c", talks))
+    pid = made_by(monkeypatch, tmp_path, "for i in range(600):\n    print(f'{i}%')\n    time.sleep(0.1)")
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        while "%" not in hear(stage, page, "wav")["wav"]["done"]:
+            pass
+        wait_for(pid.exists)
+    wait_for(lambda: gone(pid))
+
+
+@pytest.mark.parametrize(
+    ("does", "problem"),
+    [
+        ("time.sleep(600)", "The sound cannot be made: what makes it hangs."),
+        ("print('… a.wav: 40%')\nprint('cannot write a.wav: No space left')\nsys.exit(2)",
+         "Cannot write a.wav: No space left"),
+        ("sys.exit(1)", "The sound cannot be made"),
+    ],
+)  # fmt: skip
+def test_why_there_is_no_sound_is_said(stage, monkeypatch, tmp_path, does, problem):
+    pid = made_by(monkeypatch, tmp_path, does)
+    monkeypatch.setattr(sounds, "SILENT_S", 1.0)
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        while "problem" not in (said := hear(stage, page, "wav")["wav"]):
+            pass
+        assert said == {"take": 1, "problem": problem}
+    wait_for(lambda: gone(pid))
+    assert stage.page.sounds.of(1) is None
+
+
+def test_without_a_folder_for_sounds_all_else_goes_on(stage, monkeypatch):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sounds.tempfile, "mkdtemp", full)
     with link(stage) as page:
         hear(stage, page, "hello")
         page.send(json.dumps({"do": "wav", "take": 1}))
         hear(stage, page, "wav")
-    end = time.monotonic() + 20
-    while not stage.page._tools["wav"].done() and time.monotonic() < end:
+        said = hear(stage, page, "wav")["wav"]
+        assert said == {"take": 1, "problem": "The sound cannot be made (No space left on device)."}
+        page.send(json.dumps({"do": "ping", "t": 7}))
+        assert hear(stage, page, "pong")["pong"] == 7
+
+
+def test_the_end_ends_what_is_being_made(stage, monkeypatch, tmp_path):
+    pid = made_by(monkeypatch, tmp_path, "time.sleep(600)")
+    with link(stage) as page:
+        hear(stage, page, "hello")
+        page.send(json.dumps({"do": "wav", "take": 1}))
+        hear(stage, page, "wav")
+        wait_for(pid.exists)
+        stage.page.stop()
+        wait_for(lambda: gone(pid))
+
+
+def made_by(monkeypatch, tmp_path, does):
+    """Let this program make sounds; the file that it writes its process id into."""
+    pid = tmp_path / "pid"
+    begins = f"import os, sys, time\nopen({str(pid)!r}, 'w').write(str(os.getpid()))\n"
+    monkeypatch.setattr(sounds, "OWN", (sys.executable, "-c", begins + does))
+    return pid
+
+
+def wait_for(happens, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < end
         time.sleep(0.02)
-    assert stage.page._tools["wav"].done()
+
+
+def gone(pid):
+    try:
+        os.kill(int(pid.read_text()), 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def test_an_oversize_frame_ends_only_its_own_connection(stage):

@@ -12,6 +12,7 @@ export function start(say) {
   listen("takes", list);
   listen("facts", () => { if (!$("takes").hidden) list(); });
   listen("wav", wav);
+  listen("hello", () => sound("", false)); // of one that was being made nothing more will be heard
   $("get-wav").addEventListener("click", () => ask("wav", { take: chosen.id }));
   $("undelete").addEventListener("click", () => ask("undelete"));
   $("play").addEventListener("click", () => (playingFrom === null ? play() : stop()));
@@ -35,12 +36,17 @@ export function start(say) {
 
 // Sound takes a while to make: how far it is, and then the file.
 function wav({ take, done, ready, problem }) {
-  $("wav-state").textContent = problem || (ready ? `take-${take}.wav is ready.` : `take-${take}.wav: ${done}`);
-  $("get-wav").disabled = done !== undefined;
+  sound(problem || (ready ? `take-${take}.wav is ready.` : `take-${take}.wav: ${done}`), done !== undefined);
   if (!ready) return;
   const link = document.createElement("a");
+  link.download = "";
   link.href = address(`/takes/${take}.wav`);
   link.click();
+}
+
+function sound(text, making) {
+  $("wav-state").textContent = text;
+  $("get-wav").disabled = making;
 }
 
 function rename() {
