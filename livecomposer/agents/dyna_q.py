@@ -59,7 +59,7 @@ class DynaQAgent:
         return softmax_decide(self.future, state, mask, prior, liking, self.nat, self.nat, self.rng)
 
     def value(self, state: int, features: np.ndarray, action: int) -> float:
-        """What comes of the choice (what the taste says of it here stands in ``Choice.liking``)."""
+        """What comes of the choice (what there is to say of it here stands in ``Choice.liking``)."""
         return float(self.future[state, action])
 
     def explore(self, adventure: float) -> None:

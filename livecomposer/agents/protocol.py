@@ -93,7 +93,7 @@ class Steps:
 
 class Choice(NamedTuple):
     """One head's decision with what it was based on, the logit that the prior gave it, the active features of
-    ``ratings.features`` (none if nobody learns from them), and what the taste said of it."""
+    ``ratings.features`` (none if nobody learns from them), and what the taste said of it less what was worn out."""
 
     state: int
     action: int
@@ -118,7 +118,8 @@ class Agent(Protocol):
         self, state: int, features: np.ndarray, mask: np.ndarray, prior: np.ndarray, liking: np.ndarray
     ) -> int:  # fmt: skip
         """Choose an action with mask 1; ``prior`` float64[n_actions] is what is known of each before any rating, as
-        logits, and ``liking`` the same of what the taste says, in ratings. Hot: microseconds, no allocation."""
+        logits, and ``liking`` the same of what the taste says less what is worn out, in ratings. Hot: microseconds, no
+        allocation."""
 
     def value(self, state: int, features: np.ndarray, action: int) -> float:
         """What it thinks an action is worth beside ``Choice.liking``, in rewards (for the record; slack)."""

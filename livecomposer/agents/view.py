@@ -43,7 +43,8 @@ class View:
     Attributes
     ----------
     arrays, seen : tuples
-        What the kernel is called with behind context and ladder, and what ``Agent.act`` is behind the state.
+        What the kernel is called with behind context, memory (of the melody head) and ladder, and what ``Agent.act``
+        is behind the state.
     features : float32[n_features]
         Of ``music.heads`` (``n_features`` 0: nobody reads them).
     mask : uint8[n_actions]

@@ -63,8 +63,10 @@ def row(name: str, figures: dict[str, float], unit: str) -> list[str]:
 
 
 def show(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows: those of more than one cell as a table, a row of one cell as a sentence after it. A table brings its
-    header, but one of ``row``s."""
+    """Print rows: those of more than one cell as a table, those of one as sentences behind it.
+
+    The first row of a table is its header, but rows as ``row`` makes them (so wide is no other table) get theirs here.
+    """
     table = [r for r in rows if len(r) > 1]
     units = bool(table) and len(table[0]) == len(HEADER)
     if units:
