@@ -143,8 +143,8 @@ def gather(features, index, x):
             x[k, b] = row[k]
 
 
-# as ``forward``, for n columns at once: Y = W X + b, eight inputs at a time, so that a weight is loaded once for all
-# columns and a sum once for eight products
+# as ``forward``, for n columns at once: Y = W X + b, four outputs by four inputs at a time, so that each x that is
+# loaded serves four sums and each sum four products
 @njit(both("void(real[::1], real[:,::1], real[:,::1], int64, int64, int64)"), cache=True, nogil=True,
       error_model="numpy", fastmath={"contract"})  # fmt: skip
 def forward_many(params, x, units, n, width, depth):
@@ -158,28 +158,33 @@ def forward_many(params, x, units, n, width, depth):
         n_out = outputs.shape[0]
         weights = params[at : at + n_in * n_out]
         bias = params[at + n_in * n_out : at + (n_in + 1) * n_out]
-        whole = n_in - n_in % 8
+        in_4, out_4 = n_in - n_in % 4, n_out - n_out % 4
         for j in range(n_out):
             y = outputs[j]
             for b in range(n):
                 y[b] = bias[j]
-            k = j
-            for i in range(0, whole, 8):
-                w0, w1, w2, w3 = weights[k], weights[k + n_out], weights[k + 2 * n_out], weights[k + 3 * n_out]
-                k += 4 * n_out
-                w4, w5, w6, w7 = weights[k], weights[k + n_out], weights[k + 2 * n_out], weights[k + 3 * n_out]
-                k += 4 * n_out
-                x0, x1, x2, x3 = inputs[i], inputs[i + 1], inputs[i + 2], inputs[i + 3]
-                x4, x5, x6, x7 = inputs[i + 4], inputs[i + 5], inputs[i + 6], inputs[i + 7]
-                for b in range(n):
-                    y[b] += (
-                        w0 * x0[b] + w1 * x1[b] + w2 * x2[b] + w3 * x3[b]
-                        + w4 * x4[b] + w5 * x5[b] + w6 * x6[b] + w7 * x7[b]
-                    )  # fmt: skip
-            for i in range(whole, n_in):
-                w0 = weights[k]
+        for j in range(0, out_4, 4):
+            y0, y1, y2, y3 = outputs[j], outputs[j + 1], outputs[j + 2], outputs[j + 3]
+            for i in range(0, in_4, 4):
+                k = i * n_out + j
+                p0, p1, p2, p3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
                 k += n_out
-                x0 = inputs[i]
+                q0, q1, q2, q3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                k += n_out
+                r0, r1, r2, r3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                k += n_out
+                s0, s1, s2, s3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+                x0, x1, x2, x3 = inputs[i], inputs[i + 1], inputs[i + 2], inputs[i + 3]
+                for b in range(n):
+                    p, q, r, s = x0[b], x1[b], x2[b], x3[b]
+                    y0[b] += p0 * p + q0 * q + r0 * r + s0 * s
+                    y1[b] += p1 * p + q1 * q + r1 * r + s1 * s
+                    y2[b] += p2 * p + q2 * q + r2 * r + s2 * s
+                    y3[b] += p3 * p + q3 * q + r3 * r + s3 * s
+        for j in range(n_out):  # what is left of inputs, or of outputs
+            y = outputs[j]
+            for i in range(in_4 if j < out_4 else 0, n_in):
+                w0, x0 = weights[i * n_out + j], inputs[i]
                 for b in range(n):
                     y[b] += w0 * x0[b]
             if layer < depth:
@@ -189,7 +194,8 @@ def forward_many(params, x, units, n, width, depth):
         inputs = outputs
 
 
-# ∂L/∂W = H Δᵀ, ∂L/∂b = Δ 1, Δ_below = W Δ where H > 0 (Rumelhart et al. 1986), a column a row of experience
+# ∂L/∂W = H Δᵀ, ∂L/∂b = Δ 1, Δ_below = W Δ where H > 0 (Rumelhart et al. 1986), a column a row of experience. Products
+# are summed eight at a time along what lies together in memory; for H Δᵀ a hidden layer's Δ is turned first
 @njit(both("void(real[::1], real[:,::1], real[:,::1], real[:,::1], real[::1], int64, int64, int64)"), cache=True,
       nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})  # fmt: skip
 def backward_many(params, x, units, delta, gradient, n, width, depth):
@@ -197,6 +203,8 @@ def backward_many(params, x, units, delta, gradient, n, width, depth):
     the hidden units, which it overwrites."""
     end = params.shape[0]
     nothing = params[0] * 0.0
+    turned = np.empty((n, width), dtype=params.dtype)
+    n_8 = n - n % 8
     for back in range(depth + 1):
         layer = depth - back
         above = delta[layer * width : (layer + 1) * width] if layer < depth else delta[depth * width :]
@@ -210,35 +218,43 @@ def backward_many(params, x, units, delta, gradient, n, width, depth):
             for b in range(n):
                 total += d0[b]
             bias[j] += total
-        by_4, by_8 = n_out - n_out % 4, n_out - n_out % 8
+        if layer < depth:
+            for j in range(n_out):
+                d0 = above[j]
+                for b in range(n):
+                    turned[b, j] = d0[b]
         for i in range(n_in):
             h = inputs[i]
             row = gradient[at + i * n_out : at + (i + 1) * n_out]
-            for j in range(0, by_4, 4):
-                d0, d1, d2, d3 = above[j], above[j + 1], above[j + 2], above[j + 3]
-                t0, t1, t2, t3 = nothing, nothing, nothing, nothing
-                for b in range(n):
-                    value = h[b]
-                    t0 += value * d0[b]
-                    t1 += value * d1[b]
-                    t2 += value * d2[b]
-                    t3 += value * d3[b]
-                row[j] += t0
-                row[j + 1] += t1
-                row[j + 2] += t2
-                row[j + 3] += t3
-            for j in range(by_4, n_out):
-                d0 = above[j]
-                total = nothing
-                for b in range(n):
-                    total += h[b] * d0[b]
-                row[j] += total
+            if layer == depth:  # few outputs
+                for j in range(n_out):
+                    d0 = above[j]
+                    total = nothing
+                    for b in range(n):
+                        total += h[b] * d0[b]
+                    row[j] += total
+            else:
+                for b in range(0, n_8, 8):
+                    h0, h1, h2, h3 = h[b], h[b + 1], h[b + 2], h[b + 3]
+                    h4, h5, h6, h7 = h[b + 4], h[b + 5], h[b + 6], h[b + 7]
+                    d0, d1, d2, d3 = turned[b], turned[b + 1], turned[b + 2], turned[b + 3]
+                    d4, d5, d6, d7 = turned[b + 4], turned[b + 5], turned[b + 6], turned[b + 7]
+                    for j in range(n_out):
+                        row[j] += (
+                            h0 * d0[j] + h1 * d1[j] + h2 * d2[j] + h3 * d3[j]
+                            + h4 * d4[j] + h5 * d5[j] + h6 * d6[j] + h7 * d7[j]
+                        )  # fmt: skip
+                for b in range(n_8, n):
+                    h0, d0 = h[b], turned[b]
+                    for j in range(n_out):
+                        row[j] += h0 * d0[j]
             if layer > 0:
                 w = params[at + i * n_out : at + (i + 1) * n_out]
                 below = delta[(layer - 1) * width + i]
                 for b in range(n):
                     below[b] = 0.0
-                for j in range(0, by_8, 8):
+                out_8 = n_out - n_out % 8
+                for j in range(0, out_8, 8):
                     d0, d1, d2, d3 = above[j], above[j + 1], above[j + 2], above[j + 3]
                     d4, d5, d6, d7 = above[j + 4], above[j + 5], above[j + 6], above[j + 7]
                     w0, w1, w2, w3 = w[j], w[j + 1], w[j + 2], w[j + 3]
@@ -248,9 +264,8 @@ def backward_many(params, x, units, delta, gradient, n, width, depth):
                             w0 * d0[b] + w1 * d1[b] + w2 * d2[b] + w3 * d3[b]
                             + w4 * d4[b] + w5 * d5[b] + w6 * d6[b] + w7 * d7[b]
                         )  # fmt: skip
-                for j in range(by_8, n_out):
-                    d0 = above[j]
-                    w0 = w[j]
+                for j in range(out_8, n_out):
+                    d0, w0 = above[j], w[j]
                     for b in range(n):
                         below[b] += w0 * d0[b]
                 for b in range(n):
