@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from livecomposer.ratings.taste import Effect, Taste
 
 LEAST_RATINGS = 8  # fewer say nothing
-USUALLY = 50  # with so many, the first statements name the taste in 4 of 5 lessons (`bench words`)
+USUALLY = 50  # with so many, the first statements name the taste in 7 of 10 lessons (`bench words`)
 LEAST_ABOUT = 4  # of them about a thing that is stated
 LEAST_WORTH = 0.08  # of a whole rating
 SURE = 2.0  # standard deviations that a stated worth lies from nothing; so many are also shown behind "±"
