@@ -286,7 +286,7 @@ class Live:
                 self._open(side, inputs if side == "in" else outputs)
             except LivecomposerError as error:
                 self.inbox.put((SAY, time.perf_counter_ns(), f"lost {side} {error}"))
-        if old is not None:  # else it has been told before
+        if old is not None or (self._in if side == "in" else self._out) is not None:  # else it has been told before
             self.inbox.put((COMMAND, time.perf_counter_ns(), f"{side}_lost", None))
 
     def _open(self, side: str, names: list[str]) -> None:

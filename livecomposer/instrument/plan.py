@@ -298,7 +298,7 @@ class Line:
     def _start(self, tick: int, end_tick: int) -> None:
         reached = self._reached = max(self._reached, int(self.own[TICK]))
         if reached < tick:  # else the memory would still hold there what began a round of it before
-            remember(self.trace, 0, reached, min(tick - reached, TRACE_TICKS), NOTHING)
+            self.trace[0, np.arange(reached, min(tick, reached + TRACE_TICKS)) % TRACE_TICKS] = NOTHING
         self.events.clear()
         self.active = True
         self.end_tick = end_tick

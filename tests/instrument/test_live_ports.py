@@ -76,17 +76,18 @@ def test_a_chosen_port_that_cannot_be_opened_is_the_chosen_one_all_the_same(rig,
         live._port_changed(side, True)
         assert rig.entries() == [(inbox.SAY, f'lost {side} "new" cannot be opened (busy)')]
     rig.busy.clear()
-    live._port_changed(side, True)
-    assert rig.entries() == [] and (side, "new") in rig.open and (side, "old") not in rig.open
+    live._port_changed(side, True)  # what hangs at the synth meanwhile ends now
+    assert rig.entries() == [(inbox.COMMAND, f"{side}_lost", None)]
+    assert (side, "new") in rig.open and (side, "old") not in rig.open
 
 
 @pytest.mark.parametrize("side", ["in", "out"])
-def test_what_a_lost_port_held_is_released_once(rig, side):
+def test_what_a_lost_port_held_is_released_when_it_goes_and_when_it_is_back(rig, side):
     rig.live._port_changed(side, False)
     rig.live._port_changed(side, False)
     assert rig.entries() == [(inbox.COMMAND, f"{side}_lost", None)]
     rig.live._port_changed(side, True)
-    assert rig.entries() == [] and len(rig.open) == 2
+    assert rig.entries() == [(inbox.COMMAND, f"{side}_lost", None)] and len(rig.open) == 2
 
 
 def test_no_port_is_a_choice_too(rig):
