@@ -122,7 +122,7 @@ class Cables:
                 self._tell(side, inbox.LOST)
             elif found in there and side in self.lost:
                 self._bring_back(side, name)
-            elif side in self._refused and time.monotonic() >= self._refused[side][1] + 2 * REFUSED_S:
+            elif side not in self.lost and side in self._refused and self._tried_s(side) >= 2 * REFUSED_S:
                 del self._refused[side]  # it was tried again, and nothing was heard against it
                 self._say(f'The MIDI {side}put "{name}" is back.')
 
@@ -136,7 +136,7 @@ class Cables:
 
     def _bring_back(self, side: str, name: str) -> None:
         if side in self._refused:
-            if time.monotonic() < self._refused[side][1] + REFUSED_S:
+            if self._tried_s(side) < REFUSED_S:
                 return
         else:
             self._say(f'The MIDI {side}put "{name}" is back.')
@@ -144,6 +144,10 @@ class Cables:
         self._tell(side, inbox.BACK)
         if side == "out":
             self._guard.open()
+
+    def _tried_s(self, side: str) -> float:
+        """Seconds since a port was last refused."""
+        return time.monotonic() - self._refused[side][1]
 
     def _tell(self, text: str, what: int) -> None:
         entry = inbox.pack(time.perf_counter_ns(), 0, inbox.PORT, what, text.encode()[:NAME_BYTES])

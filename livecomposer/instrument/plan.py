@@ -53,7 +53,6 @@ from livecomposer.music.context import (
     new_own,
     new_trace,
     prepare,
-    remember,
     sounding,
     start_note,
 )
@@ -185,8 +184,7 @@ class Line:
 
     def forget(self, first: int, end: int) -> None:
         """What began from tick ``first`` to ``end`` is no motif any more."""
-        for tick in range(first, end):
-            remember(self.trace, 0, tick, 1, NOTHING)
+        self.trace[0, np.arange(first, min(end, first + TRACE_TICKS)) % TRACE_TICKS] = NOTHING
 
     def stop(self) -> None:
         """No more events."""
@@ -297,8 +295,7 @@ class Line:
 
     def _start(self, tick: int, end_tick: int) -> None:
         reached = self._reached = max(self._reached, int(self.own[TICK]))
-        if reached < tick:  # else the memory would still hold there what began a round of it before
-            self.trace[0, np.arange(reached, min(tick, reached + TRACE_TICKS)) % TRACE_TICKS] = NOTHING
+        self.forget(reached, tick)  # the memory may still hold there what began a round of it before
         self.events.clear()
         self.active = True
         self.end_tick = end_tick

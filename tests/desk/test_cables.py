@@ -253,6 +253,7 @@ def test_a_port_that_cannot_be_opened_is_told_once_and_tried_again_quietly(rig):
         assert rig.said == []
         if told:
             rig.cables.refuse("in", why)
+            assert rig.said == []
     assert heard == [(second, "back", "in") for second in (5, 10, 15, 20, 25, 30)]
     for second in range(1, 13):  # now it can be
         heard = rig.look(BOTH)
@@ -260,6 +261,28 @@ def test_a_port_that_cannot_be_opened_is_told_once_and_tried_again_quietly(rig):
         assert rig.said == ([f'The MIDI input "{KEYS}" is back.'] if second == 10 else [])
     rig.cables.refuse("in", why)
     assert rig.said == [why]
+
+
+def test_a_port_that_was_refused_and_then_goes_is_not_back(rig):
+    rig.look(BOTH)
+    rig.cables.refuse("in", "it cannot be opened")
+    away = BOTH._replace(inputs=[])
+    for _ in range(15):
+        assert rig.look(away) == [] and rig.said == []
+    assert rig.cables.facts["lost"] == ["in"]
+    assert rig.look(BOTH) == [("back", "in")]
+
+
+def test_a_lesson_waits_as_long_as_somebody_answers(rig):
+    rig.look(BOTH)
+    rig.cables.learn("begin")
+    rig.look()
+    for answer in (YES, None, UNDO):
+        rig.now += lesson.PATIENCE_S - 5.0
+        rig.press(answer) if answer else rig.cables.learn("skip")
+    rig.now += lesson.PATIENCE_S - 5.0
+    rig.look()
+    assert rig.cables.facts["lesson"]["prompt"] == "press what you want for panic"
 
 
 def test_there_must_be_something_to_teach(monkeypatch, tmp_path):
