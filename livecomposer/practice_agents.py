@@ -82,7 +82,7 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
     policy = _policy(wanted.agent, hyper)
 
     def stage(seed: int, n: int = EVENTS) -> Imagined:
-        return Imagined(prior, wanted.liked, wanted.rules, role, seed, n)
+        return Imagined(prior, wanted.liked, wanted.rules, role, seed, n, wanted.agent not in TABULAR)
 
     crews = _crews(wanted, heads, hyper, stage)
     curve: list[tuple[int, float, float]] = []
@@ -93,10 +93,10 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
                 share = done / wanted.steps
                 if wanted.seconds:
                     share = max(share, min((time.monotonic() - begun) / wanted.seconds, 1.0))
-                if len(crews) == 1:
-                    found = [_round(wanted.agent, policy, share, pool.map, crews[0])]
-                else:
+                if wanted.agent == "a3c":  # a worker is a thread
                     found = list(pool.map(partial(_round, wanted.agent, policy, share, map), crews))
+                else:
+                    found = [_round(wanted.agent, policy, share, pool.map, crews[0])]
                 done += EVENTS * len(crews)
                 reward, entropy = (float(np.mean([one[i] for one in found])) for i in (0, 1))
                 curve.append((done, reward, entropy))
@@ -104,7 +104,7 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
                     progress(done, time.monotonic() - begun, reward, entropy)
     except KeyboardInterrupt:
         pass
-    if len(crews) > 1:
+    if crews[0].shared:
         for head, shared in zip(heads, crews[0].shared, strict=True):
             state = shared.state()
             head.load({name: state[name] for name in head.state()})

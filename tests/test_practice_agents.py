@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import current_thread
 
 import numpy as np
 import pytest
@@ -149,9 +150,9 @@ def test_ctrl_c_saves(run, monkeypatch):
 TABLES = [np.zeros((spec.n_states, spec.n_actions)) for spec in HEADS]
 
 
-def imagined(n, seed=1, role="solo", rules=None, liked=0.0):
+def imagined(n, seed=1, role="solo", rules=None, liked=0.0, reads=True):
     rules = np.zeros(N_RULES) if rules is None else rules
-    return Imagined(load_prior("shipped"), np.full(N_FEATURES, liked), rules, ROLES.index(role), seed, n)
+    return Imagined(load_prior("shipped"), np.full(N_FEATURES, liked), rules, ROLES.index(role), seed, n, reads)
 
 
 def play(music):
@@ -213,8 +214,31 @@ def test_choices_are_drawn_as_the_instrument_draws_them(name):
     for state in range(100):
         x, prior = rng.normal(size=agent.n_features or 1).astype(np.float32), rng.normal(size=n)
         mask = (rng.random(n) < 0.7).astype(np.uint8)
-        drawn = _choose(table, params, x, mask, prior, units, chance, state, width, depth, scale, unit, policy["heat"])
+        drawn = _choose(table, params, x, mask, prior, np.zeros(n), units, chance, state, width, depth, scale, unit,
+                        policy["heat"])  # fmt: skip
         assert drawn == agent.act(state, x, mask, prior, np.zeros(n))
+
+
+def test_without_features_the_same_is_played():
+    with_them, without = play(imagined(300)), play(imagined(300, reads=False))
+    for rows, bare in zip(with_them, without, strict=True):
+        assert bare.features.shape == (len(rows.action), 0) and rows.features.any()
+        for name in ("mask", "prior", "action", "reward", "terminated", "ghost"):
+            np.testing.assert_array_equal(getattr(bare, name), getattr(rows, name))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_of_a3c_is_a_thread(monkeypatch, workers):
+    done, learn = {}, module._learn
+
+    def noted(agent, heads, stages, share, head):
+        done.setdefault(id(heads), []).append((current_thread().name, head))
+        return learn(agent, heads, stages, share, head)
+
+    monkeypatch.setattr(module, "_learn", noted)
+    practise(wanted("a3c", EVENTS, workers=workers))
+    assert len(done) == workers
+    assert all(len({name for name, _ in by}) == 1 and [head for _, head in by] == [0, 1, 2] for by in done.values())
 
 
 def test_a_table_learns_from_what_it_has_played_piece_by_piece():

@@ -51,13 +51,17 @@ class Imagined:
     seed : int
     n : int
         Events of one call of ``play``.
+    reads : bool
+        The heads read features (networks do, tables do not; without them the rows have none).
     """
 
-    def __init__(self, prior: Prior, liked: np.ndarray, rules: np.ndarray, role: int, seed: int, n: int) -> None:
+    def __init__(
+        self, prior: Prior, liked: np.ndarray, rules: np.ndarray, role: int, seed: int, n: int, reads: bool
+    ) -> None:  # fmt: skip
         self.prior, self.liked, self.rules, self.role, self.n = prior, liked, rules * NAT, role, n
         self.stage = Stage(prior.style, seed)
         self.stage.reset(role)
-        self._features = np.zeros((3, n, _WIDEST), dtype=np.float32)
+        self._features = np.zeros((3, n, _WIDEST if reads else 0), dtype=np.float32)
         self._logits = np.zeros((3, n, _MOST), dtype=np.float32)
         self._mask = np.zeros((3, n, _MOST), dtype=np.uint8)
         self._whole = np.zeros((3, 2, n), dtype=np.int64)  # states, actions
@@ -107,12 +111,12 @@ def rows_of(stages: list[Imagined], head: int) -> Rows:
     return rows
 
 
-@njit("int64(float64[:,::1], float32[::1], float32[::1], uint8[::1], float64[::1], float32[::1], uint64[::1], int64,"
-      " int64, int64, float64, float64, float64)", cache=True, nogil=True)  # fmt: skip
-def _choose(table, params, features, mask, logits, units, rng, state, width, depth, scale, unit, heat):
+@njit("int64(float64[:,::1], float32[::1], float32[::1], uint8[::1], float64[::1], float64[::1], float32[::1],"
+      " uint64[::1], int64, int64, int64, float64, float64, float64)", cache=True, nogil=True)  # fmt: skip
+def _choose(table, params, features, mask, logits, liking, units, rng, state, width, depth, scale, unit, heat):
     if params.shape[0]:
         return network_decide(params, features, mask, logits, units, rng, width, depth, scale, heat, 0.0)
-    return softmax_decide(table, state, mask, logits, np.zeros(mask.shape[0]), unit, unit * heat, rng)
+    return softmax_decide(table, state, mask, logits, liking, unit, unit * heat, rng)
 
 
 @njit("void(float32[:,:,::1], float32[:,:,::1], uint8[:,:,::1], int64[:,:,::1], float32[:,::1], uint8[:,::1],"
@@ -148,12 +152,17 @@ def imagine(
     terminated, count, n, role, width, depth, scale, unit, heat,
 ):  # fmt: skip
     """Play ``n`` events and leave each head's rows: one for each event in which it was asked."""
-    r_x, m_x, h_x = np.zeros(_F[0], np.float32), np.zeros(_F[1], np.float32), np.zeros(_F[2], np.float32)
+    wide = features.shape[2]
+    r_x, m_x, h_x = (
+        np.zeros(min(_F[0], wide), np.float32), np.zeros(min(_F[1], wide), np.float32),
+        np.zeros(min(_F[2], wide), np.float32),
+    )  # fmt: skip
     r_mask, m_mask, h_mask = np.ones(_A[0], np.uint8), np.ones(_A[1], np.uint8), np.ones(_A[2], np.uint8)
     r_prior, m_prior, h_prior = np.zeros(_A[0]), np.zeros(_A[1]), np.zeros(_A[2])
     r_units = np.zeros(depth * width + _A[0], np.float32)
     m_units = np.zeros(depth * width + _A[1], np.float32)
     h_units = np.zeros(depth * width + _A[2], np.float32)
+    none = np.zeros(_MOST)
     felt = np.zeros(MOST_ACTIVE, dtype=np.int64)
     r_felt, m_felt, h_felt = felt[: _FELT[0]].copy(), felt[: _FELT[1]].copy(), felt[: _FELT[2]].copy()
     asked = np.zeros(3, dtype=np.int64)
@@ -166,8 +175,8 @@ def imagine(
         if not alone:
             state = rhythm_context(own, world, r_x, r_mask)
             rhythm_prior(own, world, rhythm_w, r_mask, r_prior)
-            rhythm = _choose(rhythm_q, rhythm_net, r_x, r_mask, r_prior, r_units, rng, state, width, depth, scale, unit,
-                             heat)  # fmt: skip
+            rhythm = _choose(rhythm_q, rhythm_net, r_x, r_mask, r_prior, none, r_units, rng, state, width, depth, scale,
+                             unit, heat)  # fmt: skip
             rhythm_features(own, world, rhythm, r_felt)
             liking = 0.0
             for k in r_felt:
@@ -181,8 +190,8 @@ def imagine(
             if rhythm < N_LENGTHS:
                 state = melody_context(own, world, ladder, m_x, m_mask)
                 melody_prior(own, world, ladder, melody_w, m_mask, m_prior)
-                melody = _choose(melody_q, melody_net, m_x, m_mask, m_prior, m_units, rng, state, width, depth, scale,
-                                 unit, heat)  # fmt: skip
+                melody = _choose(melody_q, melody_net, m_x, m_mask, m_prior, none, m_units, rng, state, width, depth,
+                                 scale, unit, heat)  # fmt: skip
                 melody_features(own, world, ladder, melody, m_felt)
                 liking = 0.0
                 for k in m_felt:
@@ -194,8 +203,8 @@ def imagine(
         if note >= 0:
             state = harmony_context(own, world, ladder, note, h_x, h_mask)
             harmony_prior(own, world, ladder, note, harmony_w, h_prior)
-            voicing = _choose(harmony_q, harmony_net, h_x, h_mask, h_prior, h_units, rng, state, width, depth, scale,
-                              unit, heat)  # fmt: skip
+            voicing = _choose(harmony_q, harmony_net, h_x, h_mask, h_prior, none, h_units, rng, state, width, depth,
+                              scale, unit, heat)  # fmt: skip
             harmony_features(world, ladder, note, voicing, h_felt)
             liking = 0.0
             for k in h_felt:

@@ -161,7 +161,7 @@ def rhythm_context(own, world, features, mask):
     return state
 
 
-@njit("UniTuple(int64, 11)(int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)", cache=True)
+@njit(inline="always")
 def _rhythm_rows(own, world, action, force, busy, awaited, bar, within):
     tick, ticks = own[TICK], _TICKS[action]
     rest = 1 if action >= N_LENGTHS else 0
@@ -285,7 +285,7 @@ def _quarter(own):
     return min((own[TICK] - own[PHRASE_TICK]) * 4 // max(own[PHRASE_END] - own[PHRASE_TICK], 1), 3)
 
 
-@njit("UniTuple(int64, 14)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)", cache=True)
+@njit(inline="always")
 def _melody_rows(own, world, ladder, action, start, note, force, other, quarter):
     to = ladder[note]
     last = own[LAST_NOTE]
@@ -398,7 +398,7 @@ def harmony_context(own, world, ladder, note, features, mask):
     return state
 
 
-@njit("UniTuple(int64, 12)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64)", cache=True)
+@njit(inline="always")
 def _harmony_rows(own, world, ladder, note, action, force, other, chord):
     role = world[ROLE]
     part = 0 if role == HARMONIZE else (1 + world[PART] if role == DUET else (4 if role == ANSWER else 5))
@@ -464,7 +464,7 @@ def harmony_rows(own, world, ladder, note, action, rows):
 
 
 # ---- what the prior thinks: Σ_k w[row_k(context, a)] for every allowed action ---------------------------------------
-@njit("void(int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True)
+@njit("void(int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True, error_model="numpy")
 def rhythm_prior(own, world, weights, mask, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
     tick = own[TICK]
@@ -480,7 +480,9 @@ def rhythm_prior(own, world, weights, mask, prior):
         prior[a] = total
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True)
+@njit(
+    "void(int64[::1], int64[::1], int64[::1], float32[::1], uint8[::1], float64[::1])", cache=True, error_model="numpy"
+)
 def melody_prior(own, world, ladder, weights, mask, prior):
     """Fill ``prior`` float64[actions] with logits (0 where the mask is 0)."""
     bonus = OUTSIDE_BONUS * world[OUTSIDE] / 100.0
@@ -498,7 +500,7 @@ def melody_prior(own, world, ladder, weights, mask, prior):
         prior[a] = total
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64, float32[::1], float64[::1])", cache=True)
+@njit("void(int64[::1], int64[::1], int64[::1], int64, float32[::1], float64[::1])", cache=True, error_model="numpy")
 def harmony_prior(own, world, ladder, note, weights, prior):
     """Fill ``prior`` float64[actions] with logits."""
     force, other, chord = strength(world, own[TICK]), sounding(world, own[TICK]), chord_under(own, ladder)

@@ -44,7 +44,8 @@ ROUNDS = 1  # of expectation-maximisation after each rating
 REMAINS = 0.1  # of what was known before the change
 FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, and where it is cut off
 BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
-TRUSTED, TRUST = 2.0, 0.5  # how surely what is learnt is taken to be a taste, and what it is credited with beforehand
+TRUSTED = 2.0  # how surely what is learnt is taken to be a taste
+TRUST, EXPIRES = 0.5, 0.97  # what it is credited with beforehand, and what is left of that credit after each rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
@@ -128,8 +129,14 @@ class Taste:
 
     @property
     def trust(self) -> float:
-        """How much of what has been learnt is played for, 0 to 1: as much as it has foretold of the ratings."""
-        return float(min(max(TRUSTED * (self._sums[2][2] + TRUST) / (self._sums[2][3] + TRUST), 0.0), 1.0))
+        """How much of what has been learnt is played for, 0 to 1: as much as it has foretold of the ratings.
+
+        Before it has foretold any it is credited. Who presses whatever is played leaves little to be foretold, hardly
+        more than that credit, and it is not to stand for ever.
+        """
+        scalars = self._sums[2]
+        credit = TRUST * EXPIRES ** scalars[9] + 1e-9
+        return float(min(max(TRUSTED * (scalars[2] + credit) / (scalars[3] + credit), 0.0), 1.0))
 
     @property
     def n(self) -> int:

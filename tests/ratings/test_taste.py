@@ -20,6 +20,7 @@ from livecomposer.ratings import features, taste
 from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS
 from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS, TAU
 from livecomposer.ratings.taste import (
+    EXPIRES,
     FARTHEST,
     KEEPS,
     N_BASIS,
@@ -100,7 +101,8 @@ def test_what_foretells_no_rating_is_not_played_for():
                 together, alone = 0.95 * together + (y[i] - usual) * told, 0.95 * alone + told**2
             level, weight = 0.95 * level + y[i], 0.95 * weight + 1.0
             t.rate(i, float(y[i]), x[i])
-        trust = float(np.clip(TRUSTED * (together + TRUST) / (alone + TRUST), 0.0, 1.0))
+        credit = TRUST * EXPIRES**100
+        trust = float(np.clip(TRUSTED * (together + credit) / (alone + credit), 0.0, 1.0))
         assert t.trust == pytest.approx(trust, abs=1e-9) and low <= trust <= high
         np.testing.assert_allclose(t.mean, trust * t._mu[:N_BASIS] @ centred(t), rtol=1e-6, atol=1e-9)
 
