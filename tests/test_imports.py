@@ -1,11 +1,13 @@
 """Imports go downwards only, and desk, studio, synth and cli start without numba."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 import livecomposer
 
@@ -113,3 +115,11 @@ def test_the_package_itself_is_light():
     assert livecomposer.Performance.__module__ == "livecomposer.instrument.performance"
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         livecomposer.Nothing  # noqa: B018 - the look-up is what is tested
+
+
+@pytest.mark.parametrize("name", [name for name, path in MODULES.items() if "@njit" in path.read_text()])
+def test_kernels_are_compiled_before_a_note_is_played(name):
+    """Each has its signature: what is compiled when it is first called makes a note late by half a second."""
+    module = importlib.import_module(name)
+    kernels = [found for found in vars(module).values() if isinstance(found, Dispatcher)]
+    assert kernels and [kernel.__name__ for kernel in kernels if not kernel.signatures] == []

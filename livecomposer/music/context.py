@@ -146,7 +146,7 @@ def new_trace() -> np.ndarray:
     return np.full((N_TRACE, TRACE_TICKS), NOTHING, dtype=np.int16)
 
 
-# ---- small helpers, inlined by the compiler -------------------------------------------------------------------------
+# ---- small helpers (inlined where every action needs them: a call would cost more than they do) ----------------------
 @njit("float64(uint64[::1])", cache=True)
 def _uniform(rng):
     """splitmix64 (Steele, Lea & Flood 2014) to 0..1."""
@@ -169,7 +169,7 @@ def strength(world, tick):
     return 1 if (world[STRONG] >> (in_bar // world[UNIT])) & 1 else 2
 
 
-@njit(inline="always")
+@njit("int64(int64[::1], int64[::1])", cache=True, inline="always")
 def start_note(own, world):
     """What the next step is measured from: the last note; at the start of a phrase the player's, or the centre."""
     note = own[LAST_NOTE]
@@ -183,7 +183,7 @@ def start_note(own, world):
     return note
 
 
-@njit(inline="always")
+@njit("int64(int64[::1], int64, int64)", cache=True, inline="always")
 def melody_note(ladder, start, action):
     """The note that a melody action leads to from ``start``, -1 if there is none."""
     at = ladder[start]
@@ -199,7 +199,7 @@ def melody_note(ladder, start, action):
     return note
 
 
-@njit(inline="always")
+@njit("int64(int64[::1], int64, int64, int64, int64)", cache=True, inline="always")
 def voiced_note(ladder, note, action, i, direction):
     """The i-th note (0..3) that a voicing adds below (-1) or above (1) ``note``; -1 if there is none."""
     steps = _BELOW[action, i]
@@ -209,7 +209,7 @@ def voiced_note(ladder, note, action, i, direction):
     return ladder[NOTES_AT + to] if ladder[NOTES_AT + to] != note else -1
 
 
-@njit(inline="always")
+@njit("int64(int64[::1], int64)", cache=True, inline="always")
 def degree_of(ladder, note):
     """Degree class 0..6 of any note (sharpened or flattened degrees count as the degree)."""
     return _DEGREE[(note - ladder[TONIC_AT]) % 12]

@@ -161,7 +161,9 @@ def rhythm_context(own, world, features, mask):
     return state
 
 
-@njit(inline="always")
+@njit(
+    "UniTuple(int64, 11)(int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)", cache=True, inline="always"
+)
 def _rhythm_rows(own, world, action, force, busy, awaited, bar, within):
     tick, ticks = own[TICK], _TICKS[action]
     rest = 1 if action >= N_LENGTHS else 0
@@ -285,7 +287,11 @@ def _quarter(own):
     return min((own[TICK] - own[PHRASE_TICK]) * 4 // max(own[PHRASE_END] - own[PHRASE_TICK], 1), 3)
 
 
-@njit(inline="always")
+@njit(
+    "UniTuple(int64, 14)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64, int64)",
+    cache=True,
+    inline="always",
+)
 def _melody_rows(own, world, ladder, action, start, note, force, other, quarter):
     to = ladder[note]
     last = own[LAST_NOTE]
@@ -398,7 +404,11 @@ def harmony_context(own, world, ladder, note, features, mask):
     return state
 
 
-@njit(inline="always")
+@njit(
+    "UniTuple(int64, 12)(int64[::1], int64[::1], int64[::1], int64, int64, int64, int64, int64)",
+    cache=True,
+    inline="always",
+)
 def _harmony_rows(own, world, ladder, note, action, force, other, chord):
     role = world[ROLE]
     part = 0 if role == HARMONIZE else (1 + world[PART] if role == DUET else (4 if role == ANSWER else 5))
