@@ -88,25 +88,25 @@ def shuffle(index, rng):
 )
 def _dense(weights, bias, x, y):
     n_in, n_out = x.shape[0], y.shape[0]
-    for j in range(n_out):
-        y[j] = bias[j]
+    for k in range(n_out):
+        y[k] = bias[k]
     whole = n_in - n_in % 4
+    row = np.uintp(n_out)  # without a sign: an index that might count from the end is checked each time
     for i in range(0, whole, 4):
         x0, x1, x2, x3 = x[i], x[i + 1], x[i + 2], x[i + 3]
         if x0 == 0.0 and x1 == 0.0 and x2 == 0.0 and x3 == 0.0:
             continue
-        at = i * n_out
-        w0 = weights[at : at + n_out]
-        w1 = weights[at + n_out : at + 2 * n_out]
-        w2 = weights[at + 2 * n_out : at + 3 * n_out]
-        w3 = weights[at + 3 * n_out : at + 4 * n_out]
-        for j in range(n_out):
-            y[j] += x0 * w0[j] + x1 * w1[j] + x2 * w2[j] + x3 * w3[j]
+        w0 = np.uintp(i) * row
+        w1, w2, w3 = w0 + row, w0 + row + row, w0 + row + row + row
+        for k in range(n_out):
+            j = np.uintp(k)
+            y[j] += x0 * weights[w0 + j] + x1 * weights[w1 + j] + x2 * weights[w2 + j] + x3 * weights[w3 + j]
     for i in range(whole, n_in):
         x0 = x[i]
-        w0 = weights[i * n_out : (i + 1) * n_out]
-        for j in range(n_out):
-            y[j] += x0 * w0[j]
+        w0 = np.uintp(i) * row
+        for k in range(n_out):
+            j = np.uintp(k)
+            y[j] += x0 * weights[w0 + j]
 
 
 # h_1 = max(0, W_1 x + b_1), h_k = max(0, W_k h_{k−1} + b_k), outputs W h + b

@@ -2,14 +2,15 @@
 
 ``cli`` calls it. Simulated listeners (of those whose taste has words: not the ones outside the learner's features) give
 50 graded presses. Keys of the report: ``machine``; ``ok`` (always True); ``seeds``; ``listeners``: by name, shares of
-lessons: ``named`` (one of the first three statements of ``explain``, or what it says the ratings cannot tell from it,
-is the listener's taste, as ``MEANS`` has it), ``alone`` (one of the three itself is), ``wins`` (a blind test of 12
-pairs is won beyond chance), ``fooled`` (it is won with a listener to whom that taste says nothing, ``UNRELATED``);
-``all``: the same of all lessons.
+lessons: ``named`` (one of the first three statements of ``explain``, sure or likely, or what it says the ratings
+cannot tell from it, is the listener's taste, as ``MEANS`` has it), ``sure`` (one that is sure is), ``wins`` (a blind
+test of 12 pairs is won beyond chance), ``fooled`` (it is won with a listener to whom that taste says nothing,
+``UNRELATED``); ``all``: the same of all lessons; ``nothing``: of as many by a listener without a taste, who presses at
+random, the shares in which anything is stated: ``sure``, ``likely`` (either).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import fmean
 from types import MappingProxyType
@@ -30,7 +31,8 @@ SHORT_OF = ("high notes", "space")  # of a short run, with one seed
 RATINGS = 50
 TOP = 3  # statements
 PAIRS = 12  # as ``tastes test`` has them by default
-SHARES = ("named", "alone", "wins", "fooled")
+SHARES = ("named", "sure", "wins", "fooled")
+NOTHING = ("sure", "likely")
 
 
 def _all(sign: int, *names: str) -> dict[str, int]:
@@ -73,13 +75,21 @@ class Said(NamedTuple):
     """What came of one lesson; see the module."""
 
     named: bool
-    alone: bool
+    sure: bool
     wins: bool
     fooled: bool
 
 
+class Invented(NamedTuple):
+    """What is said of a lesson by somebody without a taste."""
+
+    sure: bool
+    likely: bool
+
+
 def measure(short: bool, seeds: int | None = None, jobs: int | None = None) -> dict[str, Any]:
-    """Twelve listeners with 20 seeds (``short``: two with one), in ``jobs`` processes (default: one a core)."""
+    """Twelve listeners and one without a taste, with 20 seeds (``short``: two with one), in ``jobs`` processes
+    (default: one a core)."""
     seeds = seeds if seeds is not None else 1 if short else SEEDS
     jobs = jobs if jobs is not None else os.cpu_count() or 1
     for name, value in (("seeds", seeds), ("jobs", jobs)):
@@ -87,28 +97,42 @@ def measure(short: bool, seeds: int | None = None, jobs: int | None = None) -> d
             raise SettingsError(f"{name} = {value} is not at least 1")
     names = SHORT_OF if short else tuple(MEANS)
     tasks = [Task("graded", name, seed) for name in names for seed in range(seeds)]
-    done: dict[Task, Said] = {}
+    tasks += [Task("random", "", seed) for seed in range(seeds * len(names))]
+    done: dict[Task, Said | Invented] = {}
     shown = Progress(len(tasks))
     for task, result in in_processes(partial(lesson, lessons.tastes_of()), tasks, jobs):
         done[task] = result
         shown.one_more()
-    of = {name: [result for task, result in done.items() if task.listener == name] for name in names}
+    of = {name: [result for task, result in done.items() if task.listener == name] for name in (*names, "")}
+    nothing = of.pop("")
     return {
         "machine": machine(jobs=jobs), "ok": True, "seeds": seeds,
-        "listeners": {name: shares(found) for name, found in of.items()}, "all": shares([*done.values()]),
+        "listeners": {name: shares(found, SHARES) for name, found in of.items()},
+        "all": shares([one for found in of.values() for one in found], SHARES), "nothing": shares(nothing, NOTHING),
     }  # fmt: skip
 
 
-def shares(found: list[Said]) -> dict[str, float]:
+def shares(found: Sequence[Said | Invented], names: Sequence[str]) -> dict[str, float]:
     """Of lessons."""
-    return {share: round(fmean(getattr(one, share) for one in found), 3) for share in SHARES}
+    return {share: round(fmean(getattr(one, share) for one in found), 3) for share in names}
 
 
-def lesson(tastes: Mapping[str, Taste], task: Task) -> tuple[Task, Said]:
+def lesson(tastes: Mapping[str, Taste], task: Task) -> tuple[Task, Said | Invented]:
     """Teach, then look at what is said. Any process."""
     p = instrument_of(task)
+    if task.part == "random":
+        listener = listener_of(next(iter(tastes.values())), task, task.part)
+        return task, invented(lessons.teach(p, listener, (RATINGS,)).snapshots[RATINGS])
     taught = lessons.teach(p, listener_of(tastes[task.listener], task), (RATINGS,))
     return task, said(taught.snapshots[RATINGS], task.listener, task.seed)
+
+
+def invented(model: bytes) -> Invented:
+    """Whether anything is stated."""
+    taste = understand(model, "nobody").taste
+    assert taste is not None  # dyna-q has one
+    drawn = draw("nobody", taste)
+    return Invented(drawn.sure > 0, len(drawn.stated) > 0)
 
 
 def said(model: bytes, listener: str, seed: int) -> Said:
@@ -126,9 +150,11 @@ def said(model: bytes, listener: str, seed: int) -> Said:
         return bool(results(answers)["all"]["low"] > 0.5)
 
     drawn = draw(listener, taste)
-    first, others = drawn.stated[:TOP], [e for found in drawn.others[:TOP] for e in found]
-    named, alone = (any(means.get(e.name, 0) * e.worth > 0 for e in of) for of in ([*first, *others], first))
-    return Said(named, alone, won(listener), won(UNRELATED[listener]))
+    top = [
+        any(means.get(e.name, 0) * e.worth > 0 for e in (stated, *others))
+        for stated, others in zip(drawn.stated[:TOP], drawn.others[:TOP], strict=True)
+    ]
+    return Said(any(top), any(top[: drawn.sure]), won(listener), won(UNRELATED[listener]))
 
 
 def rows(report: dict[str, Any]) -> list[list[str]]:
@@ -138,7 +164,9 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         table.append([name, *(f"{found[share]:.0%}" for share in SHARES)])
     sentences = (
         f"{report['seeds']} seeds, {RATINGS} graded presses; named: `tastes explain` says the hidden taste in its "
-        f"first {TOP} statements, or in what the ratings cannot tell from them; alone: in the statements themselves;",
+        f"first {TOP} statements, or in what the ratings cannot tell from them; sure: in those that are sure;",
         f"wins: `tastes test` of {PAIRS} pairs is won beyond chance; fooled: with another",
+        f"somebody without a taste is said to have one in {report['nothing']['sure']:.0%} of lessons, perhaps to have "
+        f"one in {report['nothing']['likely']:.0%}",
     )
     return [*table, *([sentence] for sentence in sentences)]

@@ -3,7 +3,8 @@
 ``desk.tastes`` calls it for ``livecomposer tastes explain``. A statement needs evidence of two kinds: the taste's own
 estimate lies clear of nothing, and the ratings bear it out where chance would not. A hundred things are looked at, so
 the second is judged among all of them at once: by how strongly the *most* striking of them goes with the same ratings
-in shuffled order (Westfall & Young 1993, the single-step maximum).
+in shuffled order (Westfall & Young 1993, the single-step maximum). What chance would do in one of twenty listeners is
+said to be so, what it would do in one of five only that it may be.
 """
 
 import textwrap
@@ -23,7 +24,7 @@ USUALLY = 50  # with so many, the first statements name the taste in 7 of 10 les
 LEAST_ABOUT = 4  # of them about a thing that is stated
 LEAST_WORTH = 0.08  # of a whole rating
 SURE = 2.0  # standard deviations that a stated worth lies from nothing; so many are also shown behind "±"
-CHANCE = 0.05  # at most so often does a listener without a taste get anything stated
+CHANCE, PERHAPS = 0.05, 0.2  # so often at most does a listener without a taste get anything stated: as sure, as likely
 SHUFFLES = 1000
 ALIKE = 0.7  # correlation, over the ratings, of two things that cannot be told apart
 LEANING = 0.04  # worth from which a thing that is not sure may be named
@@ -36,8 +37,9 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 class Portrait(NamedTuple):
-    """What can be said of a taste; ``stated`` the most telling first, ``unsure`` the nearest to being said first;
-    ``others``: for each stated thing those as sure that the ratings cannot tell from it."""
+    """What can be said of a taste: ``stated``, the first ``sure`` of which are sure and the rest likely, of both the
+    most telling first; ``others``: for each stated thing those as sure that the ratings cannot tell from it;
+    ``unsure``, the nearest to being said first."""
 
     name: str
     ratings: int
@@ -48,6 +50,7 @@ class Portrait(NamedTuple):
     unsure: "list[Effect]"
     effects: "list[Effect]"
     others: "Sequence[Sequence[Effect]]"
+    sure: int
 
 
 def draw(name: str, taste: "Taste") -> Portrait:
@@ -59,19 +62,25 @@ def draw(name: str, taste: "Taste") -> Portrait:
     values = np.where(pairs, np.sign(state["y"][:n]), state["y"][:n])
     rated = values[~pairs]
     about = state["x"][:n, : len(effects)].astype(np.float64)
-    stated: list[Effect] = []
+    kept: list[int] = []
     unsure: list[Effect] = []
     others: list[list[Effect]] = []
+    sure = 0
     if n >= LEAST_RATINGS:
         trends = trend_basis()
         alike, same = likeness(about, trends, taste.seen), likeness(about, trends[:0], taste.seen)
-        sure = evident(effects, chances(about, values, pairs))
-        kept = statements(effects, sure, alike)
-        stated = [effects[i] for i in kept]
-        others = [[effects[j] for j in found] for found in readings(effects, sure, kept, same)]
+        by_chance = chances(about, values, pairs)
+        for limit in (CHANCE, PERHAPS):
+            clear = evident(effects, by_chance, limit)
+            more = statements(effects, clear, alike, kept)
+            others += [[effects[j] for j in found] for found in readings(effects, clear, more, same)]
+            kept += more
+            if limit == CHANCE:
+                sure = len(kept)
         unsure = [effects[i] for i in doubts(effects, kept, alike, taste.seen)]
     likes, dislikes = int((rated > 0).sum()), int((rated < 0).sum())
-    return Portrait(name, len(rated), likes, dislikes, n - len(rated), stated, unsure, effects, others)
+    stated = [effects[i] for i in kept]
+    return Portrait(name, len(rated), likes, dislikes, n - len(rated), stated, unsure, effects, others, sure)
 
 
 def chances(about: np.ndarray, values: np.ndarray, pairs: np.ndarray | None = None) -> np.ndarray:
@@ -137,25 +146,27 @@ def likeness(about: np.ndarray, trends: np.ndarray, seen: np.ndarray) -> np.ndar
     return found.astype(np.int64)
 
 
-def evident(effects: "Sequence[Effect]", chance: np.ndarray) -> list[int]:
-    """The numbers of the effects that are sure enough to be said, the surest first."""
+def evident(effects: "Sequence[Effect]", chance: np.ndarray, limit: float = CHANCE) -> list[int]:
+    """The numbers of the effects that are sure enough to be said, the surest first; ``limit``: of ``chance``."""
     sure = [
         i
         for i, effect in enumerate(effects)
         if abs(effect.worth) > SURE * effect.sd
         and effect.n >= LEAST_ABOUT
         and abs(effect.worth) >= LEAST_WORTH
-        and chance[i] <= CHANCE
+        and chance[i] <= limit
     ]
     return sorted(sure, key=lambda i: -round(_surety(effects[i]), 2))
 
 
-def statements(effects: "Sequence[Effect]", sure: Sequence[int], alike: np.ndarray) -> list[int]:
-    """Which of the ``evident`` ones are stated: none that says again what a surer one says; the one that is certain to
-    matter most comes first."""
+def statements(
+    effects: "Sequence[Effect]", sure: Sequence[int], alike: np.ndarray, before: Sequence[int] = ()
+) -> list[int]:  # fmt: skip
+    """Which of the ``evident`` ones are stated beside those of ``before``: none that says again what a surer one says;
+    the one that is certain to matter most comes first."""
     kept: list[int] = []
     for i in sure:
-        if not any(_agree(effects, alike, i, j) for j in kept):
+        if i not in before and not any(_agree(effects, alike, i, j) for j in (*before, *kept)):
             kept.append(i)
     return sorted(kept, key=lambda i: -(abs(effects[i].worth) * (1.0 - _surety(effects[i]) ** -2)))
 
@@ -191,28 +202,22 @@ def lines(drawn: Portrait) -> list[str]:
         told = f"{told}, {_count(drawn.pairs, 'pair')}" if drawn.ratings else _title(drawn)
     if n < LEAST_RATINGS:
         return [f"{told}. That is too few to say anything of it: {LEAST_RATINGS} are the least."]
-    if not drawn.stated:
+    text = [told]
+    if not drawn.sure:
         why = " All ratings point one way: rate also what you do not like." if _one_sided(drawn) else ""
         more = f"It usually takes {USUALLY} ratings" if n < USUALLY else "More ratings make it surer"
         how = (
             "like and dislike what differs clearly (long and short, high and low, steps and leaps), or answer pairs (b)"
         )
         text = [f"{told}. Nothing is sure yet.{why}", *textwrap.wrap(f"{more}: {how}.", WIDTH)]
-    else:
-        text = [told, ""]
-        width = max(len(effect.words) for effect in drawn.stated)
-        for effect, others in zip(drawn.stated, drawn.others, strict=True):
-            text.append(
-                f"{verb(effect):<8}  {effect.words:<{width}}  {bar(effect.worth):<{BAR}}  "
-                f"{_figure(effect.worth, '+'):>5} ± {_figure(SURE * effect.sd)}  ({_count(effect.n, 'rating')})"
-            )
-            if others:
-                either = " or ".join(reading(effect, other) for other in others)
-                text += textwrap.wrap(f"or {either}: your ratings cannot tell", WIDTH - 10, initial_indent=" " * 10,
-                                      subsequent_indent=" " * 10)  # fmt: skip
+    if drawn.stated:
+        text.append("")
+        text += _table(drawn)
     if drawn.unsure:
         named = "; ".join(effect.words for effect in drawn.unsure)
         text += ["", *textwrap.wrap(f"not sure yet about: {named}", WIDTH, subsequent_indent="  ")]
+    if drawn.sure < len(drawn.stated):
+        text += ["", '"may": chance alone would make something look like that with one listener in five.']
     if drawn.stated:
         text += [
             "",
@@ -222,28 +227,50 @@ def lines(drawn: Portrait) -> list[str]:
     return text
 
 
+def _table(drawn: Portrait) -> list[str]:
+    """What is stated, in columns."""
+    text = []
+    says = len("dislikes" if drawn.sure == len(drawn.stated) else "may dislike")
+    width = max(len(effect.words) for effect in drawn.stated)
+    for i, (effect, others) in enumerate(zip(drawn.stated, drawn.others, strict=True)):
+        text.append(
+            f"{verb(drawn, i):<{says}}  {effect.words:<{width}}  {bar(effect.worth):<{BAR}}  "
+            f"{_figure(effect.worth, '+'):>5} ± {_figure(SURE * effect.sd)}  ({_count(effect.n, 'rating')})"
+        )
+        if others:
+            either = " or ".join(reading(effect, other) for other in others)
+            indent = " " * (says + 2)
+            text += textwrap.wrap(f"or {either}: your ratings cannot tell", WIDTH - 10, initial_indent=indent,
+                                  subsequent_indent=indent)  # fmt: skip
+    return text
+
+
 def report(drawn: Portrait) -> dict[str, Any]:
     """The portrait for programs, as README says."""
+    statements = [
+        {"says": _says(effect), **_facts(effect), "or": [reading(effect, other) for other in others]}
+        for effect, others in zip(drawn.stated, drawn.others, strict=True)
+    ]
     return {
         "name": drawn.name, "ratings": drawn.ratings, "likes": drawn.likes, "dislikes": drawn.dislikes,
-        "pairs": drawn.pairs,
-        "statements": [
-            {"says": verb(effect), **_facts(effect), "or": [reading(effect, other) for other in others]}
-            for effect, others in zip(drawn.stated, drawn.others, strict=True)
-        ],
+        "pairs": drawn.pairs, "statements": statements[: drawn.sure], "maybe": statements[drawn.sure :],
         "unsure": [effect.words for effect in drawn.unsure],
         "effects": [_facts(effect) for effect in drawn.effects],
     }  # fmt: skip
 
 
-def verb(effect: "Effect") -> str:
-    """What a statement begins with."""
+def verb(drawn: Portrait, i: int) -> str:
+    """What the i-th statement begins with."""
+    return _says(drawn.stated[i]) if i < drawn.sure else f"may {_says(drawn.stated[i]).removesuffix('s')}"
+
+
+def _says(effect: "Effect") -> str:
     return "likes" if effect.worth > 0 else "dislikes"
 
 
 def reading(stated: "Effect", other: "Effect") -> str:
     """Another reading of a statement, with its verb if that is not the same."""
-    return other.words if other.worth * stated.worth > 0 else f"{verb(other)} {other.words}"
+    return other.words if other.worth * stated.worth > 0 else f"{_says(other)} {other.words}"
 
 
 def bar(worth: float) -> str:
@@ -253,7 +280,8 @@ def bar(worth: float) -> str:
 
 
 def plot(drawn: Portrait, path: Path) -> None:
-    """Write the portrait as a PNG picture: bars with what is within ±, faint ones for what is not sure.
+    """Write the portrait as a PNG picture: bars with what is within ±, pale ones for what may be so, grey ones for what
+    is not sure.
 
     Raises
     ------
@@ -277,7 +305,7 @@ def plot(drawn: Portrait, path: Path) -> None:
     for y, effect in enumerate(rows):
         said = y < len(drawn.stated)
         colour = (like if effect.worth > 0 else dislike) if said else faint
-        axes.barh(y, effect.worth, height=0.62, color=colour, alpha=0.95 if said else 0.45)
+        axes.barh(y, effect.worth, height=0.62, color=colour, alpha=0.95 if y < drawn.sure else 0.45)
         axes.errorbar(
             effect.worth, y, xerr=SURE * effect.sd, color=ink if said else faint, alpha=0.9 if said else 0.6,
             elinewidth=1.4, capsize=4, capthick=1.4,
@@ -297,7 +325,7 @@ def plot(drawn: Portrait, path: Path) -> None:
     if not rows:
         axes.text(0, 0, "too few ratings to say anything", color=faint, ha="center", va="center", fontsize=12)
     title = _title(drawn) + (f", {_count(drawn.pairs, 'pair')}" if drawn.ratings and drawn.pairs else "")
-    note = "bars: worth; lines: 95 %; in brackets: ratings about it; grey: not sure yet"
+    note = "bars: worth (pale: it may be so; grey: not sure yet); lines: 95 %; in brackets: ratings about it"
     axes.set_title(title, color=ink, fontsize=14, loc="left", pad=22)
     axes.text(0, 1.0, note, transform=axes.transAxes, color=faint, fontsize=9, va="bottom")
     try:

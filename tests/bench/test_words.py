@@ -39,19 +39,28 @@ def model():
 )  # fmt: skip
 def test_named_is_a_statement_of_the_first_three_with_the_right_sign(model, monkeypatch, stated, named):
     effects = [Effect(name, "", worth, 0.1, 9) for name, worth in stated]
-    drawn = portrait.Portrait("x", 11, 6, 5, 0, effects, [], effects, [[] for _ in effects])
-    monkeypatch.setattr(words, "draw", lambda name, taste: drawn)
     monkeypatch.setattr(words, "hold", lambda *of: iter(()))
-    assert words.said(model, "high notes", 0) == words.Said(named, named, False, False)
+    for sure in (len(effects), 0):
+        drawn = portrait.Portrait("x", 11, 6, 5, 0, effects, [], effects, [[] for _ in effects], sure)
+        monkeypatch.setattr(words, "draw", lambda name, taste, drawn=drawn: drawn)
+        assert words.said(model, "high notes", 0) == words.Said(named, named and sure > 0, False, False)
+
+
+def test_whether_anything_is_said_of_nobody(model, monkeypatch):
+    effects = [Effect("long", "", 0.9, 0.1, 9)]
+    for stated, sure, found in ((effects, 1, (True, True)), (effects, 0, (False, True)), ([], 0, (False, False))):
+        drawn = portrait.Portrait("x", 11, 6, 5, 0, stated, [], effects, [[] for _ in stated], sure)
+        monkeypatch.setattr(words, "draw", lambda name, taste, drawn=drawn: drawn)
+        assert words.invented(model) == words.Invented(*found)
 
 
 def test_what_the_ratings_cannot_tell_from_a_statement_names_it_too(model, monkeypatch):
     stated, other = Effect("long", "", 0.9, 0.1, 9), Effect("height", "", 0.4, 0.1, 9)
     monkeypatch.setattr(words, "hold", lambda *of: iter(()))
     for others, named in (([[other]], True), ([[other._replace(worth=-0.4)]], False), ([[]], False)):
-        drawn = portrait.Portrait("x", 11, 6, 5, 0, [stated], [], [stated, other], others)
+        drawn = portrait.Portrait("x", 11, 6, 5, 0, [stated], [], [stated, other], others, 1)
         monkeypatch.setattr(words, "draw", lambda name, taste, drawn=drawn: drawn)
-        assert words.said(model, "high notes", 0) == words.Said(named, False, False, False)
+        assert words.said(model, "high notes", 0) == words.Said(named, named, False, False)
 
 
 def test_a_short_run_reports_what_is_documented(monkeypatch, capsys):
@@ -59,9 +68,10 @@ def test_a_short_run_reports_what_is_documented(monkeypatch, capsys):
     monkeypatch.setattr(words, "PAIRS", 2)
     assert main(["bench", "words", "--short", "--json", "--jobs", "1"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"bench", "short", "machine", "ok", "seeds", "listeners", "all"}
+    assert set(report) == {"bench", "short", "machine", "ok", "seeds", "listeners", "all", "nothing"}
+    assert set(report["nothing"]) == set(words.NOTHING)
     assert set(report["listeners"]) == set(words.SHORT_OF) and set(report["all"]) == set(words.SHARES)
     table = words.rows(report)
-    assert table[0] == ["", "named", "alone", "wins", "fooled"] and table[3][0] == "all"
+    assert table[0] == ["", "named", "sure", "wins", "fooled"] and table[3][0] == "all"
     assert main(["bench", "words", "--seeds", "0"]) == 2
     assert "seeds = 0 is not at least 1" in capsys.readouterr().err

@@ -499,7 +499,7 @@ def test_what_is_liked_is_said(run, keep, taught, tmp_path):
 def test_what_is_liked_for_programs(run, keep, taught):
     keep("mine", taught)
     report = json.loads(run("explain", "mine", "--json")[1])
-    assert list(report) == ["name", "ratings", "likes", "dislikes", "pairs", "statements", "unsure", "effects"]
+    assert list(report) == ["name", "ratings", "likes", "dislikes", "pairs", "statements", "maybe", "unsure", "effects"]
     assert (report["name"], report["ratings"]) == ("mine", 60)
     said = report["statements"][0]
     assert (said["says"], said["words"], said["feature"]) == ("likes", "falling thirds", NAMES[FALLING_THIRDS])
@@ -528,7 +528,7 @@ def test_three_ratings_are_no_law(run, keep):
             "",
         )
         report = json.loads(run("explain", "mine", "--json")[1])
-        assert (report["statements"], report["unsure"]) == ([], [])
+        assert (report["statements"], report["maybe"], report["unsure"]) == ([], [], [])
 
 
 def test_who_always_says_yes_is_told_so(run, keep):
@@ -543,12 +543,14 @@ def test_who_always_says_yes_is_told_so(run, keep):
 def test_of_chance_nothing_is_said():
     taste = Performance(Settings(role="solo", seed=0)).learning.taste
     blank = {name: array.copy() for name, array in taste.state().items()}
-    stated = 0
+    sure = likely = 0
     for seed in range(40):
         taste.load(blank)
         rate(taste, 20, anything, seed)
-        stated += bool(portrait.draw("mine", taste).stated)
-    assert stated <= 2
+        drawn = portrait.draw("mine", taste)
+        sure += drawn.sure > 0
+        likely += len(drawn.stated) > 0
+    assert sure <= 2 and likely <= 8
 
 
 @pytest.mark.parametrize(
@@ -582,7 +584,7 @@ def effect(worth, sd=0.1, n=10, words="leaps"):
 def test_the_words_and_figures():
     stated = [effect(0.884, 0.09, 13, "falling thirds"), effect(-0.4, 0.1, 21, "leaps"), effect(1.25, 0.2, 1, "rests")]
     unsure = [effect(0.1, words="wide leaps"), effect(0, words="the tonic")]
-    drawn = Portrait("mine", 50, 30, 19, 0, stated, unsure, stated, [[], [], []])
+    drawn = Portrait("mine", 50, 30, 19, 0, stated, unsure, stated, [[], [], []], 3)
     assert portrait.lines(drawn) == [
         "mine: 50 ratings (30 likes, 19 dislikes)",
         "",
@@ -595,7 +597,17 @@ def test_the_words_and_figures():
         "How much more than a usual note you like one that has it, in ratings (1: a strong like); where it is a",
         "matter of more or less, for a usual difference. The truth lies within ± in about 95 of 100 cases.",
     ]
-    nothing = portrait.lines(drawn._replace(stated=[], others=[]))
+    some = portrait.lines(drawn._replace(sure=1))
+    assert some[2:5] == [
+        "likes        falling thirds  ███████▏           +.88 ± .18  (13 ratings)",
+        "may dislike  leaps           ███▎               -.40 ± .20  (21 ratings)",
+        "may like     rests           ██████████        +1.25 ± .40  (1 rating)",
+    ]
+    assert some[7:9] == ["", '"may": chance alone would make something look like that with one listener in five.']
+    none = portrait.lines(drawn._replace(sure=0))
+    assert none[0] == "mine: 50 ratings (30 likes, 19 dislikes). Nothing is sure yet."
+    assert none[1:3] == MORE and none[4].startswith("may like     falling thirds  ███████▏ ")
+    nothing = portrait.lines(drawn._replace(stated=[], others=[], sure=0))
     assert nothing[0] == "mine: 50 ratings (30 likes, 19 dislikes). Nothing is sure yet."
     assert nothing[1:3] == MORE
     assert nothing[3:] == ["", "not sure yet about: wide leaps; the tonic"]
@@ -608,7 +620,7 @@ MORE = [
 
 
 def test_pairs_are_told_beside_the_ratings():
-    drawn = Portrait("mine", 50, 50, 0, 12, [], [], [], [])
+    drawn = Portrait("mine", 50, 50, 0, 12, [], [], [], [], 0)
     assert portrait.lines(drawn) == ["mine: 50 ratings (50 likes, 0 dislikes), 12 pairs. Nothing is sure yet.", *MORE]
     only = drawn._replace(ratings=0, likes=0)
     assert portrait.lines(only) == [
@@ -631,6 +643,7 @@ def test_statements_ask_for_size_sureness_number_and_more_than_chance():
     ]  # fmt: skip
     chance = np.array([0.001, 0.001, 0.001, 0.001, 0.2, 0.001, 0.02])
     assert evident(effects, chance) == [0, 5, 6]
+    assert evident(effects, chance, portrait.PERHAPS) == [0, 4, 5, 6]
     assert statements(effects, [0, 5, 6], np.zeros((7, 7), dtype=int)) == [5, 0, 6]
 
 
@@ -640,6 +653,8 @@ def test_the_same_is_said_once():
     alike = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1]])
     assert statements(effects, sure, alike) == [0, 2]
     assert statements(effects, sure, -alike) == [1, 0]
+    assert statements(effects, sure, alike, [1]) == [2]
+    assert statements(effects, sure, -alike, [2]) == [1]
 
 
 def test_what_the_ratings_cannot_tell_apart_is_said_with_it():
@@ -656,13 +671,16 @@ def test_what_the_ratings_cannot_tell_apart_is_said_with_it():
 def test_other_readings_are_told_in_words():
     stated = [effect(0.884, 0.09, 13, "sixteenths"), effect(-0.4, 0.1, 21, "leaps")]
     others = [[effect(0.5, words="short notes off the beat"), effect(-0.3, words="longer notes")], []]
-    drawn = Portrait("mine", 50, 30, 19, 0, stated, [], stated, others)
+    drawn = Portrait("mine", 50, 30, 19, 0, stated, [], stated, others, 2)
     assert portrait.lines(drawn)[2:5] == [
         "likes     sixteenths  ███████▏           +.88 ± .18  (13 ratings)",
         "          or short notes off the beat or dislikes longer notes: your ratings cannot tell",
         "dislikes  leaps       ███▎               -.40 ± .20  (21 ratings)",
     ]
-    told = portrait.report(drawn)["statements"]
+    report = portrait.report(drawn._replace(sure=1))
+    told = [*report["statements"], *report["maybe"]]
+    assert [(one["says"], one["words"]) for one in told] == [("likes", "sixteenths"), ("dislikes", "leaps")]
+    assert (len(report["statements"]), len(report["maybe"])) == (1, 1)
     assert [one["or"] for one in told] == [["short notes off the beat", "dislikes longer notes"], []]
 
 

@@ -242,6 +242,18 @@ def test_what_it_has_learnt_is_shown_with_its_uncertainty(page):
     assert label.startswith("worth ") and " plus or minus " in label
     until(page, "/^[0-9]+ ratings?[.,] .*[.…]$/.test(document.getElementById('learnt-note').textContent)")
     assert "1 pairs" not in page.inner_text("#learnt-note")
+    thirds = {"says": "likes", "words": "falling thirds", "feature": "interval.7", "worth": 0.8, "sd": 0.1, "or": []}
+    higher = thirds | {"words": "higher notes", "feature": "height", "or": ["dislikes low notes"]}
+    for sure, maybe, said in (
+        ([thirds], [], "9 ratings. Sure of: likes falling thirds."),
+        ([thirds], [higher], "9 ratings. Sure of: likes falling thirds. "
+                             "Perhaps: likes higher notes or dislikes low notes."),
+        ([], [higher], "9 ratings. Sure of nothing yet: rate on. "
+                       "Perhaps: likes higher notes or dislikes low notes."),
+    ):  # fmt: skip
+        found = {"ratings": 9, "pairs": 0, "statements": sure, "maybe": maybe, "effects": []}
+        page.evaluate("found => import('/static/state.js').then((state) => state.take({explain: found}))", found)
+        assert page.inner_text("#learnt-note") == said
     page.locator("[data-knob='adventure']").fill("0.2")
     assert page.inner_text("#adventure-out") == "0.20"
     page.wait_for_timeout(600)

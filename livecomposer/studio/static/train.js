@@ -145,11 +145,13 @@ function learnt() {
     $("learnt").replaceChildren();
     return;
   }
-  const words = explain.statements.map((s) => `${s.says} ${[s.words, ...s.or].join(" or ")}`);
+  const told = (statements) => statements.map((s) => `${s.says} ${[s.words, ...s.or].join(" or ")}`).join("; ");
   const known = explain.ratings + explain.pairs, n = Math.max(known, given());
   const unsure = n < FEW ? tooFew(n) : known < FEW ? "The last ones are being looked at …" : "Sure of nothing yet: rate on.";
   const pairs = explain.pairs ? `, ${counted(explain.pairs, "pair")}` : "";
-  note.textContent = `${counted(explain.ratings, "rating")}${pairs}. ${words.length ? `Sure of: ${words.join("; ")}.` : unsure}`;
+  const sure = explain.statements.length ? `Sure of: ${told(explain.statements)}.` : unsure;
+  const maybe = explain.maybe.length ? ` Perhaps: ${told(explain.maybe)}.` : "";
+  note.textContent = `${counted(explain.ratings, "rating")}${pairs}. ${sure}${maybe}`;
   const stated = new Set(explain.statements.map((s) => s.feature));
   const rows = [...explain.effects].sort((a, b) => Math.abs(b.worth) / b.sd - Math.abs(a.worth) / a.sd);
   const list = $("learnt");
