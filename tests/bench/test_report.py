@@ -9,8 +9,8 @@ LEARNT = {
     "agent": "q", "env": "Taxi-v4", "curve": [(500, -3.25)], "solved_at_step": None, "set_aside": 0,
     "best_return": 7.9, "cpu_s": 1.5,
 }  # fmt: skip
-FOUND = {"named": 0.8, "alone": 0.7, "wins": 0.9, "fooled": 0.1}
-NAMED = {"seeds": 2, "listeners": {"long low notes": FOUND}, "all": FOUND}
+FOUND = {"named": 0.8, "sure": 0.7, "wins": 0.9, "fooled": 0.1}
+NAMED = {"seeds": 2, "listeners": {"long low notes": FOUND}, "all": FOUND, "nothing": {"sure": 0.05, "likely": 0.2}}
 
 
 def test_rows_get_their_header_and_sentences_come_last(capsys):
@@ -44,9 +44,9 @@ def test_sentences_alone_have_no_table(capsys):
         (
             words.rows(NAMED)[:3],
             [
-                "                  named  alone  wins  fooled",
-                "  long low notes    80%    70%   90%     10%",
-                "  all               80%    70%   90%     10%",
+                "                  named  sure  wins  fooled",
+                "  long low notes    80%   70%   90%     10%",
+                "  all               80%   70%   90%     10%",
             ],
         ),
     ],
