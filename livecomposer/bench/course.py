@@ -96,10 +96,16 @@ def perform(size: Size, tastes: Mapping[str, Taste], task: Task) -> tuple[Task, 
 
 def _oracle(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
     """``seed`` 1: told of rests too."""
-    taste = tastes[task.listener]
-    told = lessons.oracle(taste, SEED, size.oracle, rests=task.seed == 1)
+    name = task.listener
+    told = lessons.oracle(tastes[name], SEED, size.oracle, rests=task.seed == 1)
     takes = lessons.frozen(told, size.takes * size.seeds)
-    return {"pleases": lessons.judge(takes, [taste]).pleases[taste.name]}
+    pleases = lessons.judge(takes, [tastes[asked] for asked in (name, *_besides(name))]).pleases
+    return {"pleases": pleases[name], "besides": {other: pleases[other] for other in _besides(name)}}
+
+
+def _besides(name: str) -> tuple[str, ...]:
+    """Who is asked what such a listener has taught: of rhythm alone, those who hear melody alone."""
+    return MELODY_ONLY if name in RHYTHM_ONLY else ()
 
 
 def _best(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _graded(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
     """100 ratings with a change of taste after 60, and the control."""
     name = task.listener
     after = becomes(name, size.listeners)
-    asked = [tastes[n] for n in dict.fromkeys((name, after, *(MELODY_ONLY if name in RHYTHM_ONLY else ())))]
+    asked = [tastes[n] for n in dict.fromkeys((name, after, *_besides(name)))]
     counts = (*CURVE, CHANGE_AT, CHANGED)
     lesson = lessons.teach(
         instrument_of(task), listener_of(tastes[name], task), counts, change=(CHANGE_AT, tastes[after])

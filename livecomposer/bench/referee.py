@@ -3,6 +3,8 @@
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -10,9 +12,11 @@ import numpy as np
 import stable_baselines3
 import torch
 
+Calls = dict[str, Callable[[], Any]]
 
-def decisions(n: int, n_features: int, n_actions: int, layers: list[int]) -> tuple[dict[str, Any], float]:
-    """p50 in µs of decisions by the same network, and of a DQN update on a batch of 32."""
+
+def deciders(n_features: int, n_actions: int, layers: list[int]) -> tuple[Calls, Calls]:
+    """Decisions by the same network, and a DQN update on a batch of 32."""
     torch.set_num_threads(1)
     spaces = gymnasium.spaces
 
@@ -42,15 +46,15 @@ def decisions(n: int, n_features: int, n_actions: int, layers: list[int]) -> tup
         with torch.no_grad():
             plain(tensor)
 
-    found = {
-        "torch": _p50(forward, n), "sb3_dqn": _p50(lambda: dqn.predict(x, deterministic=True), n),
-        "sb3_ppo": _p50(lambda: ppo.predict(x), n),
+    decide: Calls = {
+        "torch": forward, "sb3_dqn": lambda: dqn.predict(x, deterministic=True), "sb3_ppo": lambda: ppo.predict(x)
     }  # fmt: skip
-    return found, _p50(lambda: dqn.train(1, 32), max(n // 4, 20))
+    return decide, {"sb3_dqn_step": lambda: dqn.train(1, 32)}
 
 
-def training(steps: int, env: str) -> dict[str, int]:
-    """Steps in a second of CPU, with the hyper-parameters of ``bench.speed``."""
+def learners(env: str, warm: int) -> dict[str, Callable[[int], float]]:
+    """Each goes on training for so many steps, ``warm`` of them before, with the hyper-parameters of ``bench.speed``,
+    and gives the steps in a second of CPU."""
     torch.set_num_threads(1)
     layers = {"net_arch": [64, 64], "activation_fn": torch.nn.ReLU}
     common: dict[str, Any] = {"policy_kwargs": layers, "device": "cpu"}
@@ -72,19 +76,12 @@ def training(steps: int, env: str) -> dict[str, int]:
             gamma=0.98, learning_rate=1e-3, **common,
         ),
     }  # fmt: skip
-    found = {}
-    for name, model in models.items():
-        begun = time.process_time()
-        model.learn(steps)
-        found[name] = round(model.num_timesteps / (time.process_time() - begun))
-    return found
 
+    def run(model: Any, steps: int) -> float:
+        begun, before = time.process_time(), model.num_timesteps
+        model.learn(steps, reset_num_timesteps=False)
+        return (model.num_timesteps - before) / (time.process_time() - begun)
 
-def _p50(call: Any, n: int) -> float:
-    """Median of ``n`` calls, µs."""
-    times = []
-    for _ in range(n):
-        begun = time.perf_counter_ns()
-        call()
-        times.append(time.perf_counter_ns() - begun)
-    return round(float(np.median(times)) / 1000, 2)
+    for model in models.values():
+        run(model, warm)
+    return {name: partial(run, model) for name, model in models.items()}

@@ -32,7 +32,8 @@ Keys of the report:
 - ``tasteless``: for ``always``, ``random``, ``silent``: ``mean``, ``worst``, ``run`` of ``verdicts.drift``,
   ``diversity``, ``in_key``.
 - ``change`` of taste after 60 ratings: ``recovered`` (part of the loss, at 100 ratings); by listener ``to``, ``share``.
-- ``rhythm_only``: by such a listener what it does to tastes in melody, in SDs.
+- ``rhythm_only``: by such a listener what it does to tastes in melody, in SDs: ``moves``, and ``told``: what the
+  oracle does that was told of that rhythm alone (other lengths bring other steps, whoever asks for them).
 - ``likes``: ``stay`` (part of the next 8 planned notes that sound; those behind a later dislike apart), ``notes``.
 - ``dislikes``: ``n``, ``before``, ``after``, ``falls`` of ``verdicts.dislikes``, for the opposites, who dislike one
   thing.
@@ -266,8 +267,12 @@ def _rhythm_only(size: Size, done: Done) -> dict[str, Any]:
             (done[Task("graded", name, seed)]["played"][CURVE[-1]], done[Task("prior", "", seed)]["dyna-q"])
             for seed in range(size.seeds)
         ]
+        told = max((done[Task("oracle", name, rests)] for rests in (0, 1)), key=lambda oracle: oracle["pleases"])
         found[name] = {
-            other: round(fmean(taught.pleases[other] - prior.pleases[other] for taught, prior in pairs), 3)
+            other: {
+                "moves": round(fmean(taught.pleases[other] - prior.pleases[other] for taught, prior in pairs), 3),
+                "told": round(told["besides"][other] - fmean(prior.pleases[other] for _, prior in pairs), 3),
+            }
             for other in MELODY_ONLY
         }
     return found
@@ -371,7 +376,7 @@ def _sentences(r: dict[str, Any]) -> Iterator[str]:
     recovered = _cell(r["change"]["recovered"])
     yield f"change of taste after {CHANGE_AT}, recovered at {CHANGED}: {recovered} ({shares})"
     for name, found in r["rhythm_only"].items():
-        moved = ", ".join(f"{other} {value:+.2f}" for other, value in found.items())
+        moved = ", ".join(f"{other} {by['moves']:+.2f} (oracle {by['told']:+.2f})" for other, by in found.items())
         yield f"{name} (rhythm only) moves, in SDs: {moved}"
     likes, dislikes = r["likes"], r["dislikes"]
     yield f"after a like {_cell(likes['stay'])} of the next planned notes stay ({likes['notes']})"

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from livecomposer.bench import agents, course
+from livecomposer.bench import agents, corpus, course
 from livecomposer.bench.lessons import Played
 from livecomposer.cli import main
 from livecomposer.instrument.performance import Performance
@@ -56,6 +56,20 @@ def test_what_has_been_practised_is_a_model_that_the_instrument_plays(agent):
 def test_a_part_names_its_agent():
     parts = {"q": "q", "graded": "dyna-q", "rated/ppo": "ppo", "practised/q-lambda": "q-lambda"}
     assert {part: course._agent(course.Task(part, "", 0)) for part in parts} == parts
+
+
+def test_bach_is_read_before_the_processes_begin(monkeypatch):
+    """They are daemons and may not begin any themselves, as reading the corpus for the first time does."""
+    asked = []
+    monkeypatch.setattr(corpus, "chorales", lambda: asked.append("read") or [])
+
+    def begin(work, names, jobs):
+        asked.append("processes")
+        return [(name, {"reward": {"prior": 0.0}}) for name in names]
+
+    monkeypatch.setattr(agents, "in_processes", begin)
+    assert list(agents.music(True)["agents"]) == ["prior", "q", "ppo"]
+    assert asked == ["read", "processes"]
 
 
 @pytest.mark.parametrize("bench", ["taste", "music"])

@@ -61,8 +61,9 @@ def test_the_table_of_speeds_can_be_printed(capsys):
     decide = {"table": 1.0, "network": 8.0, "torch": None, "sb3_dqn": 320.0, "sb3_ppo": None}
     show(speed.rows({
         "decide": decide, "dqn_step": 90.0, "sb3_dqn_step": 900.0, "taxi": 10_000_000, "cartpole": cartpole,
-        "practice": {"ppo": 40_000},
+        "practice": {"ppo": 40_000, "a3c": 90_000}, "faster": {"network": 41.0, "dqn_step": 10.0, "a3c": 1.87},
     }))  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["here", "Stable-Baselines3"] and lines[0].endswith("Stable-Baselines3")
-    assert lines[2].split() == ["decide:", "64-64-64-64,", "µs", "8.0", "320.0:", "40.0", "×"]
+    assert lines[2].split() == ["decide:", "64-64-64-64,", "µs", "8.0", "320.0:", "41.0", "×"]
+    assert lines[-1].endswith("90,000  1.87 × one worker")
