@@ -127,6 +127,7 @@ class Desk:
         self._saves = 0
         self._shown = False  # the page's address has been said
         self._long: list[Any] = []
+        self._asked: list[tuple[str, Any]] = []  # by the page, of the ports
 
     # ---- the run -------------------------------------------------------------------------------------------------
 
@@ -188,6 +189,7 @@ class Desk:
             self._raise_from_the_dead()
         now = time.monotonic()
         self.shelf.save(self.shared, now)
+        self._obey()
         if self.ready:
             self.cables.look()
             self.studio.say(**self.cables.facts)
@@ -198,6 +200,17 @@ class Desk:
             self._next_watch = now + WATCH_S
             self._tell_page()
         self.screen.draw(self.state)
+
+    def _obey(self) -> None:
+        """What the page has asked of the ports, which waits while the instrument is being started."""
+        if not self.ready:
+            return
+        asked, self._asked = self._asked, []
+        for kind, what in asked:
+            if kind == "port":
+                self.cables.choose(what["side"], what["name"])
+            else:
+                self.cables.learn(what)
 
     def _end(self, *_: Any) -> None:
         self.ending = True
@@ -441,12 +454,8 @@ class Desk:
             self.screen.say(what)
         elif kind == "save":
             self._save_last()
-        elif kind == "port":
-            if self.ready:
-                self.cables.choose(what["side"], what["name"])
-        elif kind == "learn":
-            if self.ready:
-                self.cables.learn(what)
+        elif kind in ("port", "learn"):
+            self._asked.append((kind, what))
         elif kind == "ready" and what and not self._shown:
             self._shown = True
             self.screen.say(f"Page: {self.studio.address}")
