@@ -356,7 +356,7 @@ class Learning:
 
     def _silence(self, reached: list[tuple[int, int, float]], counts: bool) -> list[tuple[int, int, float]]:
         """What was played since the last press and not reached by this one, at most ``SILENCE_S`` of it; nothing if
-        silence does not count."""
+        silence does not count, nor before the first press: who has not pressed yet may not be judging yet."""
         first: dict[int, int] = {}
         for head, number, _ in reached:
             first[head] = min(number, first.get(head, number))
@@ -365,7 +365,7 @@ class Learning:
         for head, number in first.items():
             table = self.steps[head]
             self._pressed_ns = max(self._pressed_ns, int(table.t_ns[table.n - 1]))
-            if not counts:
+            if not counts or last < 0:
                 continue
             end = number - table.first
             since = max(last, int(table.t_ns[end]) - int(SILENCE_S * 1e9))

@@ -63,6 +63,20 @@ def test_the_liked_interval_wins():
     assert fmean(liked) > 5.0 * fmean(shuffled)
 
 
+def test_silence_says_something_from_the_first_press_on():
+    p = Performance(Settings(role="solo", seed=1))
+    for second in (8, 16, 24):
+        p.advance(second * 1000 * MS)
+        p.rate(second * 1000 * MS, 1.0)
+    assert [row.any() for row in p.learning.taste.state()["silent"][:4]] == [False, True, True, False]
+    p.undo_rating()
+    p.undo_rating()
+    p.undo_rating()
+    p.advance(32_000 * MS)
+    p.rate(32_000 * MS, 1.0)  # the first again
+    assert not p.learning.taste.state()["silent"].any()
+
+
 def test_a_result_that_is_out_of_date_is_not_taken():
     jobs = []
 
