@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from livecomposer.agents.prior import Prior, counts, load_prior, save_prior, style_of
+from livecomposer.agents.prior import Prior, counts, load_prior, pack_prior, style_of
 from livecomposer.agents.soft_q import train
 from livecomposer.agents.survey import survey
-from livecomposer.errors import SettingsError
+from livecomposer.desk.files import write_whole
+from livecomposer.errors import SettingsError, StoreError
 from livecomposer.music.env import Stage
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import HEAD_OF, RULES, load_weights
@@ -133,7 +134,7 @@ def practice_command(args: Namespace) -> int:
     )
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    save_prior(out, prior)
+    write_model(out, pack_prior(prior))
     if figure is not None:
         across = BLOCK * np.arange(1, len(curve) + 1)
         of = {name: (across, curve[:, i]) for i, name in enumerate(HEADS)}
@@ -153,6 +154,14 @@ def check_out(out: Path, resume: bool = False, force: bool = False) -> None:
         raise SettingsError(
             f"out = {str(out)!r} is there already; name another, go on from it by --resume, or replace it by --force"
         )
+
+
+def write_model(out: Path, data: bytes) -> None:
+    """Write it whole. Raises StoreError; what was there then still stands."""
+    try:
+        write_whole(out, data)
+    except OSError as error:
+        raise StoreError(f"{out} cannot be written ({error.strerror}); nothing there has been changed") from None
 
 
 def _alpha(share: float) -> float:

@@ -7,11 +7,12 @@ hyper-parameters, seed, role, taste (and its checksum) and metrics.
 
 import json
 import os
+import signal
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from functools import partial
 from multiprocessing import get_context
@@ -27,18 +28,21 @@ from livecomposer.agents.model import pack, unpack
 from livecomposer.agents.prior import Prior, load_prior
 from livecomposer.agents.registry import ENTRIES, TABULAR, hyper_of, make_agents, make_trainer
 from livecomposer.errors import SettingsError
-from livecomposer.instrument.snapshot import arrays_of, layout_of, unpack_agents
+from livecomposer.instrument.snapshot import arrays_of, layout_of, read_model, unpack_agents
 from livecomposer.music.context import ROLES
 from livecomposer.music.rules import load_weights
 from livecomposer.picture import blank, curves
-from livecomposer.practice import check_out
+from livecomposer.practice import check_out, write_model
 from livecomposer.ratings.features import N_FEATURES
 from livecomposer.settings import AGENTS
 
 EVENTS = 2048  # of all heads, between two calls of ``learn``
 SIDES = 2  # stages that are played at once, each on a thread: half of the events, or a worker of A3C
-HELD_OUT = 1_000_003  # seed of the music by which what was learnt is judged
-JUDGED = 8  # calls of EVENTS each
+APART = 1_000_003  # seeds of two stages
+LOOKED_AT, JUDGED_ON = 1 << 40, 1 << 41  # seeds of music that nobody practises on: while learning, and in the end
+LOOKS = 8  # in a training, at what it earns: the best weights are kept, for late collapse is normal
+LOOKED, JUDGED = 4, 8  # calls of EVENTS each
+TURN_S = 0.5  # between two looks at how far several processes are
 LINES = 10  # of progress, where it is written to a file
 
 
@@ -65,6 +69,7 @@ class Learnt(NamedTuple):
     curve: list[tuple[int, float, float]]
     steps: int
     layout: int
+    bad: int = 0  # choices set aside because something in them was no finite number
 
 
 def practise(wanted: Wanted, progress: Any = None) -> Learnt:
@@ -85,14 +90,15 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
         return Imagined(prior, wanted.liked, wanted.rules, role, seed, n, wanted.agent not in TABULAR)
 
     crews = _crews(wanted, heads, hyper, stage)
+    best = _Best(wanted.agent, heads, crews[0].shared, policy)
     curve: list[tuple[int, float, float]] = []
-    done, begun = 0, time.monotonic()
+    done, looks, begun = 0, 0, time.monotonic()
+    share = 0.0 if wanted.steps else 1.0
     try:
+        if wanted.start is not None:  # it may stay the best
+            best.look(stage(LOOKED_AT))
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            while done < wanted.steps and not (wanted.seconds and time.monotonic() - begun > wanted.seconds):
-                share = done / wanted.steps
-                if wanted.seconds:
-                    share = max(share, min((time.monotonic() - begun) / wanted.seconds, 1.0))
+            while share < 1.0:
                 if wanted.agent == "a3c":  # a worker is a thread
                     found = list(pool.map(partial(_round, wanted.agent, policy, share, map), crews))
                 else:
@@ -100,33 +106,73 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
                 done += EVENTS * len(crews)
                 reward, entropy = (float(np.mean([one[i] for one in found])) for i in (0, 1))
                 curve.append((done, reward, entropy))
+                seconds = time.monotonic() - begun
+                share = max(done / wanted.steps, seconds / wanted.seconds if wanted.seconds else 0.0)
+                if int(share * LOOKS) > looks:
+                    best.look(stage(LOOKED_AT))
+                    looks = int(share * LOOKS)
                 if progress:
-                    progress(done, time.monotonic() - begun, reward, entropy)
+                    progress(done, seconds, reward, entropy)
     except KeyboardInterrupt:
         pass
-    if crews[0].shared:
-        for head, shared in zip(heads, crews[0].shared, strict=True):
+
+    def finish() -> dict[str, float]:
+        if share < 1.0 or not best.weights:
+            best.look(stage(LOOKED_AT))
+        best.take()
+        return _judged(wanted, prior, stage, heads, policy)
+
+    try:
+        metrics = finish()
+    except KeyboardInterrupt:  # what has been learnt is kept: only the judging, of a moment, begins anew
+        metrics = finish()
+    arrays = {name: array.copy() for name, array in arrays_of(agents).items()}
+    bad = sum(getattr(head, "bad", 0) for head in crews[0].shared or heads)
+    return Learnt(arrays, metrics, curve, done, layout_of(agents), bad)
+
+
+class _Best:
+    """The weights of all heads that earned most when they were looked at: late collapse is normal.
+
+    ``shared``: the trainers whose weights A3C's workers change; the heads then are brought up to them.
+    """
+
+    def __init__(self, agent: str, heads: list[Any], shared: list[Any], policy: dict[str, Any]) -> None:
+        self.weights: list[dict[str, np.ndarray]] = []
+        self._agent, self._heads, self._shared, self._policy = agent, heads, shared, policy
+        self._earned = -np.inf
+
+    def look(self, music: Imagined) -> None:
+        """See what the weights of now earn on music that is not practised on."""
+        for head, shared in zip(self._heads, self._shared, strict=False):
             state = shared.state()
             head.load({name: state[name] for name in head.state()})
-    try:
-        metrics = _judged(wanted, prior, stage, heads, policy)
-    except KeyboardInterrupt:  # what has been learnt is kept: only the judging, of a moment, begins anew
-        metrics = _judged(wanted, prior, stage, heads, policy)
-    arrays = {name: array.copy() for name, array in arrays_of(agents).items()}
-    return Learnt(arrays, metrics, curve, done, layout_of(agents))
+        earned = _earns(music, self._agent, self._heads, self._policy, LOOKED)
+        if earned >= self._earned:
+            self._earned = earned
+            self.weights = [{name: array.copy() for name, array in head.state().items()} for head in self._heads]
+
+    def take(self) -> None:
+        """Go back to the best."""
+        for head, state in zip(self._heads, self.weights, strict=True):
+            head.load(state)
+
+
+def _earns(music: Imagined, agent: str, heads: list[Any], policy: dict[str, Any], calls: int) -> float:
+    """The mean reward of an event."""
+    return float(np.mean([_play(music, agent, heads, policy) for _ in range(calls)]))
 
 
 def _judged(
     wanted: Wanted, prior: Prior, stage: Callable[[int], Imagined], heads: list[Any], policy: dict[str, Any]
 ) -> dict[str, float]:  # fmt: skip
-    """What an event earns on music that was not practised on, and what it earns by the prior."""
-    judged = stage(HELD_OUT)
-    means = [_play(judged, wanted.agent, heads, policy) for _ in range(JUDGED)]
-    plain = stage(HELD_OUT)
+    """What an event earns on music by which nothing was chosen, and what it earns by the prior."""
     untaught, _ = make_agents(wanted.agent, wanted.seed, prior)
     fresh = [agent if wanted.agent in TABULAR else agent.trainer for agent in untaught]  # type: ignore[attr-defined]
-    before = [_play(plain, wanted.agent, fresh, policy) for _ in range(JUDGED)]
-    return {"reward": round(float(np.mean(means)), 4), "prior": round(float(np.mean(before)), 4)}
+    return {
+        name: round(_earns(stage(JUDGED_ON), wanted.agent, whose, policy, JUDGED), 4)
+        for name, whose in (("reward", heads), ("prior", fresh))
+    }
 
 
 def _policy(agent: str, hyper: Any) -> dict[str, Any]:
@@ -149,7 +195,7 @@ class _Crew(NamedTuple):
 def _crews(wanted: Wanted, heads: list[Any], hyper: Any, stage: Callable[[int, int], Imagined]) -> list[_Crew]:
     """One that plays on several stages, or as many as A3C has workers. Of those, two take turns by chance: what is
     learnt is not the same a second time."""
-    seeds = [wanted.seed + HELD_OUT * (i + 1) for i in range(SIDES)]
+    seeds = [wanted.seed + APART * (i + 1) for i in range(SIDES)]
     if wanted.agent != "a3c":
         return [_Crew(heads, [stage(seed, EVENTS // SIDES) for seed in seeds], [])]
     shared = [
@@ -215,33 +261,76 @@ def practice_agent_command(args: Namespace, liked: Callable[[str], np.ndarray]) 
     figure = blank(args.plot) if args.plot else None
     before = 0
     if args.resume and out.exists():
-        data = out.read_bytes()
-        before = int(unpack(data, str(out))[1].get("steps", 0))
+        data = read_model(str(out))
+        meta = unpack(data, str(out))[1]
+        before = int(meta.get("steps", 0))
         wanted = wanted._replace(start=data, seed=wanted.seed + before)
+        for what, now in (("taste", args.taste or ""), ("role", args.role or "")):
+            if meta.get(what, "") != now:
+                was, to = (f'"{name}"' if name else "none" for name in (meta.get(what, ""), now))
+                print(f"It has practised with {what} {was} so far and goes on with {to}.", file=sys.stderr)
         unpack_agents(data, args.agent, make_agents(args.agent, 0, load_prior(wanted.prior))[0], str(out))
     if args.seeds > 1:
-        context = get_context("spawn")
-        with ProcessPoolExecutor(min(args.seeds, os.cpu_count() or 1), mp_context=context) as pool:
-            several = list(pool.map(practise, [wanted._replace(seed=wanted.seed + i) for i in range(args.seeds)]))
+        several = _several(wanted, args.seeds)
         best = max(range(len(several)), key=lambda i: several[i].metrics["reward"])
         learnt, seed = several[best], wanted.seed + best
     else:
         learnt, seed = practise(wanted, _Progress(wanted).show), wanted.seed
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     meta = {
         "kind": "model", "agent": args.agent, "layout": learnt.layout, "steps": before + learnt.steps, "seed": seed,
         "role": args.role or "", "taste": args.taste or "", "taste_crc": crc32(wanted.liked.tobytes()),
         "hyper": asdict(hyper_of(args.agent, playing=True)), "metrics": learnt.metrics,
     }  # fmt: skip
-    out.write_bytes(pack(learnt.arrays, meta))
+    write_model(out, pack(learnt.arrays, meta))
     if figure is not None:
         across, up = ([point[i] for point in learnt.curve] for i in (0, 1))
         curves(figure, args.plot, {"": (across, up)}, "events", "mean reward (ratings)")
     report = {"out": str(out), **{k: v for k, v in meta.items() if k not in ("kind", "layout")}}
     said = f"{out}: {meta['steps']:,} events, mean reward {learnt.metrics['reward']:+.3f} (the prior's "
     print(json.dumps(report) if args.json else f"{said}{learnt.metrics['prior']:+.3f}), seed {seed}")
+    if learnt.bad:
+        print(f"{learnt.bad:,} choices were no finite numbers and have been left out.", file=sys.stderr)
     return 0
+
+
+def _several(wanted: Wanted, seeds: int) -> list[Learnt]:
+    """Practise from so many seeds in parallel processes; Ctrl-C ends them all and keeps what they have learnt."""
+    context = get_context("spawn")
+    done, stop = context.Array("d", seeds), context.Event()  # share of each that is over
+    shown = _Progress(wanted)
+    begun = time.monotonic()
+    n = min(seeds, os.cpu_count() or 1)
+    with ProcessPoolExecutor(n, context, initializer=_begin, initargs=(done, stop)) as pool:
+        coming = [pool.submit(_one_of, i, wanted._replace(seed=wanted.seed + i)) for i in range(seeds)]
+        while True:
+            try:
+                if not wait(coming, TURN_S).not_done:
+                    return [one.result() for one in coming]
+                shown.share(sum(done[:]) / seeds, f"{seeds} seeds  {time.monotonic() - begun:.0f} s")
+            except KeyboardInterrupt:
+                stop.set()
+
+
+_shared: list[Any] = []  # of a process that practises for `_several`: what it tells, and whether it is to end
+
+
+def _begin(done: Any, stop: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who began it says when to end
+    _shared[:] = done, stop
+
+
+def _one_of(i: int, wanted: Wanted) -> Learnt:
+    """In such a process."""
+    shares, stop = _shared
+
+    def progress(done: int, seconds: float, reward: float, entropy: float) -> None:
+        shares[i] = min(max(done / wanted.steps, seconds / wanted.seconds if wanted.seconds else 0.0), 1.0)
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    return practise(wanted, progress)
 
 
 def _wanted(args: Namespace, liked: np.ndarray) -> Wanted:
@@ -279,14 +368,15 @@ class _Progress:
         share = done / self._wanted.steps
         if self._wanted.seconds:
             share = max(share, seconds / self._wanted.seconds)
+        speed = done / max(seconds, 1e-9)
+        self.share(share, f"{done:>11,} events  {speed:>9,.0f}/s  reward {self._mean:+.3f}  entropy {entropy:.2f}")
+
+    def share(self, share: float, facts: str) -> None:
+        """So much is over."""
         share = min(share, 1.0)
         live = sys.stderr.isatty()
         if not live and int(share * LINES) == self._shown:
             return
         self._shown = int(share * LINES)
-        bar = "█" * round(24 * share) + "·" * (24 - round(24 * share))
-        line = (
-            f"{bar} {done:>11,} events  {done / max(seconds, 1e-9):>9,.0f}/s  "
-            f"reward {self._mean:+.3f}  entropy {entropy:.2f} "
-        )
+        line = f"{'█' * round(24 * share)}{'·' * (24 - round(24 * share))} {facts} "
         print(f"\r{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)

@@ -1,6 +1,11 @@
 """``practice --agent``: what a taste likes is played more, and ``play --model`` begins with the model."""
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from threading import current_thread
 
@@ -16,7 +21,7 @@ from livecomposer.agents.registry import NETWORKS, TABULAR, hyper_of, make_agent
 from livecomposer.errors import LivecomposerError
 from livecomposer.music.context import HEADS, ROLE, ROLES, TICK
 from livecomposer.music.rules import HEAD_OF, N_RULES, load_weights
-from livecomposer.practice_agents import EVENTS, Learnt, Wanted, practise
+from livecomposer.practice_agents import EVENTS, Wanted, practise
 from livecomposer.ratings.features import N_ACTIVE, N_FEATURES, NAMES
 from tests.agents import naive
 
@@ -109,26 +114,113 @@ def test_what_it_goes_on_from_is_all_that_it_stands_on(name):
         np.testing.assert_array_equal(array, again.arrays[key])
 
 
-def test_of_several_seeds_the_best_is_kept(run, monkeypatch):
-    class Inline:
-        def __init__(self, *_, **__):
-            self.map = map
+def test_it_says_what_it_goes_on_with(run):
+    code, _, err = run("--agent", "q", "--steps", EVENTS, "--role", "solo")
+    assert code == 0 and "goes on" not in err
+    code, _, err = run("--agent", "q", "--steps", EVENTS, "--role", "duet", "--resume")
+    assert (code, unpack(Path("q.npz").read_bytes())[1]["role"]) == (0, "duet")
+    assert 'It has practised with role "solo" so far and goes on with "duet".' in err.splitlines()
 
-        def __enter__(self):
-            return self
 
-        def __exit__(self, *_):
-            pass
+@pytest.mark.parametrize("name", ["q", "a3c"])
+@pytest.mark.parametrize("best", [0, 3, 7])
+def test_the_best_weights_are_kept(name, best, monkeypatch):
+    """Whatever became of them later."""
+    looked = []
+    earns = module._earns
 
-    def practised(wanted):
-        metrics = {"reward": (0.1, 0.3, 0.2)[wanted.seed - 5], "prior": 0.0}
-        return Learnt({"x": np.array([wanted.seed])}, metrics, [], 1, 1)
+    def fake(music, agent, heads, policy, calls):
+        if calls != module.LOOKED:
+            return earns(music, agent, heads, policy, calls)
+        looked.append([{key: array.copy() for key, array in head.state().items()} for head in heads])
+        return 1.0 if len(looked) - 1 == best else 0.5
 
-    monkeypatch.setattr(module, "ProcessPoolExecutor", Inline)
-    monkeypatch.setattr(module, "practise", practised)
-    report = json.loads(run("--agent", "ppo", "--steps", EVENTS, "--seeds", 3, "--seed", 5, "--json")[1])
-    arrays, meta = unpack(Path("ppo.npz").read_bytes())
-    assert (report["seed"], meta["seed"], arrays["x"].tolist(), report["metrics"]["reward"]) == (6, 6, [6], 0.3)
+    monkeypatch.setattr(module, "_earns", fake)
+    found = practise(wanted(name, 16 * EVENTS, workers=1))
+    assert len(looked) == module.LOOKS
+    for spec, state in zip(HEADS, looked[best], strict=True):
+        for key, array in state.items():
+            np.testing.assert_array_equal(found.arrays[f"{spec.name}.{key}"], array)
+    assert any((a != b).any() for a, b in zip(looked[0][2].values(), looked[-1][2].values(), strict=True))
+
+
+def test_what_it_goes_on_from_may_stay_the_best(monkeypatch):
+    begun = practise(wanted("q", 2 * EVENTS))
+    data = pack(begun.arrays, {"kind": "model", "agent": "q", "layout": begun.layout})
+    earned = iter([1.0, *[0.5] * module.LOOKS])
+    earns = module._earns
+    monkeypatch.setattr(module, "_earns", lambda *args: next(earned) if args[-1] == module.LOOKED else earns(*args))
+    again = practise(wanted("q", 8 * EVENTS, seed=2, start=data))
+    assert again.steps == 8 * EVENTS
+    for key, array in begun.arrays.items():
+        np.testing.assert_array_equal(array, again.arrays[key])
+
+
+def test_of_several_seeds_the_best_is_kept(run):
+    """In processes of their own, on music that none has practised on."""
+    alone = [practise(wanted("q", 2 * EVENTS, seed=seed, liked=np.zeros(N_FEATURES), rules=load_weights()))
+             for seed in (5, 6)]  # fmt: skip
+    rewards = [learnt.metrics["reward"] for learnt in alone]
+    best = rewards.index(max(rewards))
+    code, out, err = run("--agent", "q", "--steps", 2 * EVENTS, "--seeds", 2, "--seed", 5, "--role", "solo", "--json")
+    report = json.loads(out)
+    assert (code, report["seed"], report["metrics"]) == (0, 5 + best, alone[best].metrics)
+    assert rewards[0] != rewards[1] and "2 seeds" in err
+    arrays, meta = unpack(Path("q.npz").read_bytes())
+    assert meta["seed"] == 5 + best
+    for key, array in alone[best].arrays.items():
+        np.testing.assert_array_equal(arrays[key], array)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_saves_what_several_have_learnt(tmp_path):
+    command = [sys.executable, "-m", "livecomposer", "practice", "--agent", "q", "--seeds", "2", "--minutes", "0.5"]
+    root = Path(__file__).parents[1]
+    child = subprocess.Popen(
+        [*command, "--json"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        while "█" not in (line := child.stderr.readline()):  # a tenth is over: both have begun, or one has
+            assert line
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    report = json.loads(out)
+    assert (child.returncode, report["out"]) == (0, "q.npz") and report["steps"] > 0
+    assert unpack((tmp_path / "q.npz").read_bytes())[1]["steps"] == report["steps"]
+
+
+def test_a_model_that_cannot_be_written_is_one_sentence(run, monkeypatch):
+    run("--agent", "q", "--steps", EVENTS)
+    before = Path("q.npz").read_bytes()
+
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("livecomposer.practice.write_whole", full)
+    code, _, err = run("--agent", "q", "--steps", EVENTS, "--resume")
+    assert code == 2
+    assert err.splitlines()[-1].endswith(
+        "q.npz cannot be written (No space left on device); nothing there has been changed"
+    )
+    assert Path("q.npz").read_bytes() == before
+
+
+def test_it_says_what_was_no_finite_number(run, monkeypatch):
+    play = Imagined.play
+
+    def odd(music, *arguments):
+        earned = play(music, *arguments)
+        music._reward[1, 3] = np.inf
+        return earned
+
+    monkeypatch.setattr(Imagined, "play", odd)
+    code, _, err = run("--agent", "ppo", "--steps", EVENTS)
+    assert code == 0
+    assert err.splitlines()[-1] == "2 choices were no finite numbers and have been left out."  # one of each stage
+    assert all(np.isfinite(array).all() for array in unpack(Path("ppo.npz").read_bytes())[0].values())
 
 
 def test_ctrl_c_saves(run, monkeypatch):

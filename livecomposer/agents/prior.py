@@ -117,12 +117,12 @@ def load_prior(name: str) -> Prior:
     return Prior((weights[0], weights[1], weights[2]), style, (r, m, h), meta)
 
 
-def save_prior(path: Path, prior: Prior) -> None:
-    """Write a model file."""
+def pack_prior(prior: Prior) -> bytes:
+    """The bytes of a model file."""
     arrays = {**dict(zip(NAMES, prior.weights, strict=True)), "style": prior.style}
     for head, model in zip(NAMES, prior.models, strict=True):
         arrays |= {f"{head}.{field}": values for field, values in model._asdict().items()}
-    path.write_bytes(pack(arrays, {**prior.meta, "kind": "prior", "layout": layout()}))
+    return pack(arrays, {**prior.meta, "kind": "prior", "layout": layout()})
 
 
 def counts() -> dict[str, list]:

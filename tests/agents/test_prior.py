@@ -16,7 +16,7 @@ from livecomposer.agents.prior import (
     layout,
     load_prior,
     no_models,
-    save_prior,
+    pack_prior,
     style_of,
 )
 from livecomposer.errors import ForeignTaste, SettingsError, TasteError
@@ -47,8 +47,8 @@ def every(prior):
 
 
 def write(path, changed=None, **meta):
-    """A model file as ``save_prior`` writes it, but for what is said (array None: left out)."""
-    save_prior(path, made())
+    """A model file as ``pack_prior`` has it, but for what is said (array None: left out)."""
+    path.write_bytes(pack_prior(made()))
     arrays, found = unpack(path.read_bytes())
     arrays = {name: array for name, array in {**arrays, **(changed or {})}.items() if array is not None}
     path.write_bytes(pack(arrays, {**found, **meta}))
@@ -85,7 +85,7 @@ def test_one_weight_is_not_nothing():
 def test_saving_and_loading(tmp_path):
     path = tmp_path / "mine.npz"
     saved = made()
-    save_prior(path, saved)
+    path.write_bytes(pack_prior(saved))
     loaded = load_prior(str(path))
     for one, other in zip(every(loaded), every(saved), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -94,8 +94,8 @@ def test_saving_and_loading(tmp_path):
 
 def test_saving_again_gives_the_same_bytes(tmp_path):
     one, other = tmp_path / "one.npz", tmp_path / "other.npz"
-    save_prior(one, made())
-    save_prior(other, load_prior(str(one)))
+    one.write_bytes(pack_prior(made()))
+    other.write_bytes(pack_prior(load_prior(str(one))))
     (arrays, meta), (again, meta_again) = (unpack(path.read_bytes()) for path in (one, other))
     assert meta == meta_again
     assert {name: a.tobytes() for name, a in arrays.items()} == {name: a.tobytes() for name, a in again.items()}
@@ -143,7 +143,7 @@ def test_a_damaged_file(tmp_path, data):
 
 def test_a_file_cut_short(tmp_path):
     path = tmp_path / "short.npz"
-    save_prior(path, made())
+    path.write_bytes(pack_prior(made()))
     whole = path.read_bytes()
     for n in range(1, len(whole), 9973):
         path.write_bytes(whole[:n])
@@ -195,7 +195,7 @@ def test_doubles_are_taken_as_floats(tmp_path):
 def test_the_layout_changes_with_the_tables(tmp_path, monkeypatch, tables):
     """With their names, sizes and order; a file written before no longer fits."""
     name = str(tmp_path / "mine.npz")
-    save_prior(tmp_path / "mine.npz", made())
+    (tmp_path / "mine.npz").write_bytes(pack_prior(made()))
     table, before = getattr(module, tables), layout()
     first = next(iter(table))
     changed = [
