@@ -70,7 +70,9 @@ def hyper_of(name: str, given: dict[str, Any] | None = None, playing: bool = Fal
         Unknown agent or hyper-parameter (the nearest is named), or a value of the wrong kind.
     """
     if name not in ENTRIES:
-        raise SettingsError(f"agent = {name!r} is not known{_nearest(name, ENTRIES)}; there are: {', '.join(ENTRIES)}")
+        known = "plans on a player's ratings and trains on nothing else" if name in AGENTS else "is not known"
+        close = "" if name in AGENTS else _nearest(name, ENTRIES)
+        raise SettingsError(f"agent = {name!r} {known}{close}; there are: {', '.join(ENTRIES)}")
     entry = ENTRIES[name]
     kind = getattr(import_module(f"livecomposer.agents.{entry.module}"), entry.settings)
     hyper = replace(kind(), **entry.always, **{k: v for k, v in (entry.playing if playing else entry.training).items()
@@ -106,8 +108,13 @@ def make_trainer(name: str, n_features: int, n_actions: int, hyper: Any, seed: i
     )  # fmt: skip
 
 
-def make_agents(name: str, seed: int, prior: Prior, policy: str = "softmax") -> tuple[list[Agent], Taste | None]:
+def make_agents(
+    name: str, seed: int, prior: Prior, policy: str = "softmax", theory: float = 0.0
+) -> tuple[list[Agent], Taste | None]:
     """One agent per head (rhythm, melody, harmony), and the taste that they share if they learn through one.
+
+    ``theory`` is for the one who plans: the rules count so much more beside ratings, that is the prior, whose logits
+    are what soft Q-learning has found them worth. The others find them in their steps' rewards.
 
     Raises
     ------
@@ -119,6 +126,7 @@ def make_agents(name: str, seed: int, prior: Prior, policy: str = "softmax") -> 
 
         taste = Taste(prior.seen(), seed)
         hyper = DynaQSettings()
+        hyper = replace(hyper, beta=hyper.beta / (1.0 + theory))
         return [
             DynaQAgent(spec, head, hyper, seed, model, taste)
             for head, (spec, model) in enumerate(zip(HEADS, prior.models, strict=True))

@@ -148,6 +148,7 @@ def _taste_rows(report: dict[str, Any]) -> list[list[str]]:
     groups = (*GROUPS, "all")
     head = f"{'':16}" + "".join(f"{'rated, ' + group:>18}" for group in groups)
     lines = [head + "".join(f"{'practised, ' + group:>21}" for group in groups)]
+    lines.append(f"{'the prior':16}" + f"{0.0:18.2f}" * len(groups) + f"{'–':>21}" * len(groups))
     for name, found in report["agents"].items():
         cells = [_score(found["rated"], group).rjust(18) for group in groups]
         cells += [_score(found["practised"], group).rjust(21) for group in groups]
@@ -179,7 +180,8 @@ def _music_rows(report: dict[str, Any]) -> list[list[str]]:
             cells.append("–" if value is None else f"{value:.2f}")
         lines.append(f"{label:34}" + "".join(f"{cell:>16}" for cell in cells))
     lines.append(
-        f"{report['pieces']} pieces each, after {report['steps']:,} events of practice by the rules; reward: of an "
+        f"{report['pieces']} pieces each, after {report['steps']:,} events of practice by the rules ({DEFAULT}, which "
+        "plans on ratings, plays the prior without them); reward: of an "
         "event; likelihood: part of the way from shuffled to Bach's melodies; 4-grams: distinct ones a note"
     )
     return [[line] for line in lines]

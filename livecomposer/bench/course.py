@@ -25,6 +25,7 @@ CHANGE_AT, CHANGED = 60, 100  # ratings
 CLOCK_S = (300, 600)
 TASTELESS = ("always", "random", "silent")
 RHYTHM_ONLY, MELODY_ONLY = ("long notes", "space", "syncopation"), ("rising steps", "high notes")
+HABITUATION = 0.7  # of who grows used to what is played
 CHUNK = 25  # takes of the prior in one task
 TAKES_SEED = 50_000
 # whom a listener turns into
@@ -65,7 +66,8 @@ Done = dict[Task, dict[str, Any]]
 
 def tasks_of(size: Size) -> list[Task]:
     """The longest first."""
-    parts = ["graded", "clock", "thumb", "opposite", "q", *(["ab"] if lessons.CAN_COMPARE else [])]
+    parts = ["graded", "clock", "thumb", "opposite", "used_to", "q", "last_note"]
+    parts += ["ab"] if lessons.CAN_COMPARE else []
     runs = [Task(part, name, seed) for part in parts for seed in range(size.seeds) for name in size.listeners]
     return [
         *(Task("oracle", name, rests) for name in size.listeners for rests in (0, 1)),
@@ -155,7 +157,8 @@ def _opposite(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, 
 
 
 def _plain(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
-    """50 ratings by thumb, in pairs, to another agent, or by someone without a taste."""
+    """50 ratings by thumb, in pairs, by who grows used to what is played, to another agent (`last_note`: with credit
+    for the last note only), or by someone without a taste."""
     if task.part in TASTELESS:
         any_taste = tastes[size.listeners[0]]
         lesson = lessons.teach(instrument_of(task), listener_of(any_taste, task, task.part), CURVE[-1:])
@@ -184,17 +187,21 @@ def _practised(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str,
 
 def _agent(task: Task) -> str:
     """``q``, or what stands behind the part's slash, or the default."""
-    return "q" if task.part == "q" else task.part.partition("/")[2] or "dyna-q"
+    return "q" if task.part in ("q", "last_note") else task.part.partition("/")[2] or "dyna-q"
 
 
 def instrument_of(task: Task) -> Performance:
     """Who is taught."""
-    return Performance(lessons.settings_of(SEED + task.seed, _agent(task)))
+    p = Performance(lessons.settings_of(SEED + task.seed, _agent(task)))
+    if task.part == "last_note":
+        lessons.credit_last_note(p)
+    return p
 
 
 def listener_of(taste: Taste, task: Task, kind: str = "graded") -> Listener:
     """Who teaches."""
-    return Listener(taste, Habit(kind), lessons.BEAT_NS, 0, crc32(repr(task).encode()))
+    habit = Habit(kind, habituation=HABITUATION if task.part == "used_to" else 0.0)
+    return Listener(taste, habit, lessons.BEAT_NS, 0, crc32(repr(task).encode()))
 
 
 def _judged(size: Size, task: Task, snapshot: bytes | None, tastes: Sequence[Taste], agent: str = "dyna-q") -> Played:

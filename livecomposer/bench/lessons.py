@@ -27,6 +27,8 @@ from livecomposer.instrument.pairs import ASKED
 from livecomposer.instrument.performance import Performance
 from livecomposer.instrument.records import COMMANDS
 from livecomposer.music.theory import parse_key
+from livecomposer.ratings.delay import Delay
+from livecomposer.ratings.meaning import Meaning, Meant
 from livecomposer.settings import Settings
 
 KEY, TEMPO = "C major", 112.0
@@ -142,6 +144,20 @@ def in_key(pitches: Sequence[bytes]) -> float:
     classes = {(key.tonic + i) % 12 for i in key.intervals}
     notes = [pitch for take in pitches for pitch in take]
     return sum(pitch % 12 in classes for pitch in notes) / len(notes) if notes else 1.0
+
+
+class LastNote(Meaning):
+    """Credit as simple as it can be: a press is about the note that began last, of whatever phrase."""
+
+    def of(self, t_ns: int, done: bool) -> Meant:
+        """Nothing is weighed."""
+        return Meant(self.credit.moment(t_ns)[0], None, (0.0, 0.0))
+
+
+def credit_last_note(p: Performance) -> None:
+    """Let presses reach the last note only."""
+    p.learning.credit.delay = Delay(1, 1e-6)  # all of a press is within microseconds of it
+    p.learning.meaning = LastNote(p.learning.credit)
 
 
 def teach(

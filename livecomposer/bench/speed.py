@@ -39,7 +39,7 @@ N_FEATURES, N_ACTIONS, WIDTH, DEPTH = 48, 14, 64, 4
 ENV = "CartPole-v1"
 PRACTISE = ("ppo", "a2c", "a3c_1", "a3c", "q")
 SAME = {
-    "dqn": {"width": "64", "horizon": "256", "updates": "128", "batch": "64", "memory": "100000"},
+    "dqn": {"double": "false", "width": "64", "horizon": "256", "updates": "128", "batch": "64", "memory": "100000"},
     "a2c": {"lanes": "1", "horizon": "5", "lambda": "1.0", "alpha": "7e-4"},
     "ppo": {},
 }

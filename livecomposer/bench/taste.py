@@ -21,8 +21,10 @@ Keys of the report:
 - ``listeners``: by name ``group``, ``prior``, ``oracle``, ``gap``, ``best`` (of those takes), ``beaten`` (by the
   oracle), ``pooled``; ``diversity`` (distinct 4-grams after 50 ratings in parts of the prior's, equal numbers of
   notes) and ``in_key`` (of notes); shares ``graded_20``, ``graded_50``, ``thumb_50``, ``ab_50`` (A/B answers),
-  ``q_50`` (agent q beside its own prior), ``shuffled_50`` (the same times, values permuted), ``clock_10`` (a rating
-  after each phrase, for 10 minutes), ``heard`` (what is played meanwhile, minutes 5 to 10).
+  ``used_50`` (graded, by who grows used to what is heard: 0.7 of its mean level of late is taken off), ``q_50`` (agent
+  q beside its own prior), ``last_50`` (the same with credit for the last note only), ``shuffled_50`` (the same times,
+  values permuted), ``clock_10`` (a rating after each phrase, for 10 minutes), ``heard`` (what is played meanwhile,
+  minutes 5 to 10).
 - ``scores``: the same columns, ``q_20`` and ``clock_5``, as scores; ``ab_50`` is None if the instrument plays no pairs.
 - ``curves``: scores by group after 0 to 50 graded ratings; ``minutes``: mean, till there are 50 of them, by column.
 - ``clock``: ``per_minute`` (ratings), ``worst_tenth`` (mean share of those runs after 10 minutes),
@@ -89,6 +91,8 @@ def measure(
     """All listeners with 20 seeds (``short``: four with one), in ``jobs`` processes (default: one a core); ``agents``:
     all agents instead (`livecomposer.bench.agents`)."""
     if agents:
+        if plot:
+            raise SettingsError("--plot draws what ratings make of the default agent; leave it out with --agents")
         return of_agents.taste(short, seeds, jobs)
     size = SHORT if short else LONG
     seeds = size.seeds if seeds is None else seeds
@@ -130,7 +134,8 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
     }  # fmt: skip
     marks: dict[str, tuple[str, int | str]] = {
         **{f"graded_{n}": ("graded", n) for n in CURVE},
-        "thumb_50": ("thumb", 50), "ab_50": ("ab", 50), "q_20": ("q", 20), "q_50": ("q", 50),
+        "thumb_50": ("thumb", 50), "ab_50": ("ab", 50), "used_50": ("used_to", 50),
+        "q_20": ("q", 20), "q_50": ("q", 50), "last_50": ("last_note", 50),
         "shuffled_50": ("graded", "shuffled"), "clock_5": ("clock", CLOCK_S[0]), "clock_10": ("clock", CLOCK_S[1]),
         "heard": ("clock", "heard"),
     }  # fmt: skip
@@ -171,7 +176,7 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
 def _gains(done: Done, part: str, mark: int | str) -> dict[Run, float]:
     """By run: U at a mark (ratings or seconds of ``played``, or another result) less the prior's."""
     found = {}
-    agent = "q" if part == "q" else "dyna-q"
+    agent = "q" if part in ("q", "last_note") else "dyna-q"
     for (which, name, seed), result in done.items():
         if which == part:
             value = result[mark] if isinstance(mark, str) else result["played"][mark]
@@ -193,11 +198,10 @@ def _listed(
     name: str, size: Size, done: Done, goal: Goal, shares: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Any]:  # fmt: skip
     diverse, in_key = _variety("graded", name, size, done)
-    shown = ("graded_20", "graded_50", "thumb_50", "ab_50", "q_50", "shuffled_50", "clock_10", "heard")
     figures = {key: round(getattr(goal, key), 3) for key in ("prior", "oracle", "gap", "best")}
     return {
         "group": goal.group, **figures, "beaten": goal.oracle > goal.best, "pooled": goal.pooled,
-        "diversity": diverse, "in_key": in_key, **{column: shares[column].get(name) for column in shown},
+        "diversity": diverse, "in_key": in_key, **{column: shares[column].get(name) for column in COLUMNS},
     }  # fmt: skip
 
 
@@ -316,8 +320,8 @@ def times(ratings: int) -> dict[str, dict[str, float]]:
 # ---- how it is shown -----------------------------------------------------------------------------------------------
 
 COLUMNS = {
-    "graded_20": "@20", "graded_50": "@50", "thumb_50": "thumb", "ab_50": "A/B", "q_50": "q", "shuffled_50": "shuffled",
-    "clock_10": "10 min", "heard": "heard",
+    "graded_20": "@20", "graded_50": "@50", "thumb_50": "thumb", "ab_50": "A/B", "used_50": "used to", "q_50": "q",
+    "last_50": "last note", "shuffled_50": "shuffled", "clock_10": "10 min", "heard": "heard",
 }  # fmt: skip
 
 

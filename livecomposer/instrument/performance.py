@@ -106,7 +106,7 @@ class Performance:
         self.bar_ticks, self.beat_ticks = metre.bar_ticks, metre.unit_ticks
         self.hearing = Hearing(settings, metre)
         prior = load_prior(settings.prior)
-        agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy)
+        agents, taste = make_agents(settings.agent, settings.seed, prior, settings.policy, settings.theory)
         delay = Delay.of(settings.delay, settings.delay_spread)
         held = settings.held or settings.stage
         self.learning = Learning(agents, self.recorder, learner, held, taste, delay)
@@ -119,7 +119,8 @@ class Performance:
             self.learning.plan()
         self.standby = Standby(
             self.learning, settings.agent,
-            lambda agent, seed: make_agents(agent, seed, prior, settings.policy), self.recorder, settings.seed,
+            lambda agent, seed: make_agents(agent, seed, prior, settings.policy, settings.theory), self.recorder,
+            settings.seed,
         )  # fmt: skip
         self.transport = Transport(settings.tempo, start_ns)
         self.turns = Turns(settings.role, metre, settings.trade_bars)

@@ -145,6 +145,19 @@ def test_through_a_taste_the_identity_task_is_learnt_and_saved():
     assert draws[0] == draws[1]
 
 
+@pytest.mark.parametrize("theory", [0.0, 1.0])
+def test_rules_count_more_as_reward_where_that_is_asked_for(theory):
+    """π ∝ π₀ exp(β l / (1 + theory)): a nat of the prior, which has learnt the rules, is worth more in ratings."""
+    agents, _ = make_agents("dyna-q", 1, PRIOR, theory=theory)
+    agent, n = agents[1], agents[1].spec.n_actions
+    _, mask, prior = seen(agent, 0)
+    rng = np.random.default_rng(4)
+    logits, liking = rng.normal(size=n), rng.normal(0.0, 0.05, n)
+    chance = np.exp(logits + 18.0 / (1.0 + theory) * liking) * mask
+    drawn = np.bincount([agent.act(0, prior[:0], mask, logits, liking) for _ in range(20_000)], minlength=n)
+    np.testing.assert_allclose(drawn / 20_000, chance / chance.sum(), atol=0.015)
+
+
 def test_through_a_taste_the_late_rating_task_is_learnt():
     agents, taste = make_agents("dyna-q", 1, PRIOR)
     agent = agents[1]
