@@ -68,8 +68,10 @@ class Players:
 
 def twin(taste: "Taste", settings: Settings, seed: int) -> bytes:
     """The model file of a taste that was rated as often, about the same music, with the values in another order: those
-    of ratings among ratings, answers to pairs among answers."""
+    of ratings among ratings, answers to pairs among answers. Where silence counted (with players who press one way),
+    it is left to chance which music was pressed for and which was not."""
     from livecomposer.instrument.performance import Performance
+    from livecomposer.ratings.taste import SILENT
 
     state, n = taste.state(), taste.n
     p = Performance(settings)
@@ -78,12 +80,16 @@ def twin(taste: "Taste", settings: Settings, seed: int) -> bytes:
     rng, values, pairs = np.random.default_rng([seed, n]), state["y"][:n].copy(), taste.compared
     for kind in (~pairs, pairs):
         values[kind] = rng.permutation(values[kind])
-    for t_ns, value, about, pair in zip(state["t"][:n], values, state["x"][:n], pairs, strict=True):
+    rows = zip(state["t"][:n], values, state["x"][:n], state["silent"][:n], pairs, strict=True)
+    for t_ns, value, about, weighed, pair in rows:
         if pair:
             answer = "a" if value > 0 else "b" if value < 0 else "neither"
             other.prefer(int(t_ns), answer, about, np.zeros_like(about))
-        else:
-            other.rate(int(t_ns), float(value), about)
+            continue
+        music = [about, weighed / np.float32(np.sqrt(SILENT))] if weighed.any() else [about]
+        if len(music) > 1 and rng.random() < 0.5:
+            music.reverse()
+        other.rate(int(t_ns), float(value), *music)
     return p.snapshot()
 
 

@@ -190,10 +190,10 @@ class Taste:
 
     def undo(self) -> bool:
         """Take the last rating back, as if it had never been; False if none is remembered (`UNDO` in a row are)."""
-        if self.n == 0:
+        before = self._before[(self.n - 1) % UNDO].copy()
+        if self.n == 0 or not before.any():
             return False
         self._n[0] -= 1
-        before = self._before[self.n % UNDO].copy()
         for column in (self._x, self._silent, self._y, self._t, self._weight):
             column[self.n] = 0
         self._remains[self.n] = 1.0

@@ -56,14 +56,21 @@ def test_the_same_seed_gives_the_same_result(learn, name):
 
 
 def test_two_workers_share_their_weights():
-    """Each learns, and what one has learnt the other acts with."""
+    """Each learns, and what one has learnt the other acts with from its next turn on."""
     hyper = hyper_of("a3c", {"workers": 2})
     trainer, _ = train(
         lambda: make_trainer("a3c", 4, 2, hyper, 1), lambda seed: Adapter("CartPole-v1", seed), 2_000, 1, together
     )
     first, second = trainer.workers()
     assert min(first.updates, second.updates) >= 10
-    np.testing.assert_array_equal(first.actor.params, second.actor.params)
+    course = Course(first, [Adapter("CartPole-v1", 7)])
+    before = trainer.params.copy()
+    course.round(0.0)
+    learnt = trainer.params - before
+    assert learnt.any()
+    np.testing.assert_array_equal(second.actor.params, before)
+    Course(second, [Adapter("CartPole-v1", 8)]).round(1.0)  # the steps are of size 0 by then: it only takes over
+    np.testing.assert_array_equal(second.actor.params, before + learnt)
 
 
 class Masked(gymnasium.Env):

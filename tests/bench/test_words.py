@@ -9,6 +9,7 @@ from livecomposer.bench import words
 from livecomposer.bench.listeners import ARCHETYPES
 from livecomposer.cli import main
 from livecomposer.desk import portrait
+from livecomposer.desk.pairs import Answer
 from livecomposer.ratings.features import NAMES, TRENDS
 from livecomposer.ratings.taste import Effect
 
@@ -44,6 +45,24 @@ def test_named_is_a_statement_of_the_first_three_with_the_right_sign(model, monk
         drawn = portrait.Portrait("x", 11, 6, 5, 0, effects, [], effects, [[] for _ in effects], sure)
         monkeypatch.setattr(words, "draw", lambda name, taste, drawn=drawn: drawn)
         assert words.said(model, "high notes", 0) == words.Said(named, named and sure > 0, False, False)
+
+
+@pytest.mark.parametrize(("chosen", "won"), [(12, True), (10, True), (9, False), (0, False)])
+def test_a_test_is_won_or_fooled_beyond_chance_by_who_listens(model, monkeypatch, chosen, won):
+    """Of twelve pairs; the other listener chooses as chance does."""
+
+    def answers(pairs, play, choose, say):
+        taken = chosen if choose == "high notes" else 6
+        for i, pair in enumerate(pairs):
+            yield Answer(pair, "a" if (i < taken) == pair.taste_first else "b")
+
+    drawn = portrait.Portrait("x", 11, 6, 5, 0, [], [], [], [], 0)
+    monkeypatch.setattr(words, "draw", lambda name, taste: drawn)
+    monkeypatch.setattr(words, "hold", answers)
+    monkeypatch.setattr(words, "simulated", lambda name, players, seed: name)
+    assert words.said(model, "high notes", 0) == words.Said(False, False, won, False)
+    monkeypatch.setattr(words, "UNRELATED", {"leaps": "high notes"})
+    assert words.said(model, "leaps", 0) == words.Said(False, False, False, won)
 
 
 def test_whether_anything_is_said_of_nobody(model, monkeypatch):

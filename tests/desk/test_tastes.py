@@ -24,7 +24,7 @@ from livecomposer.desk.pairs import wilson as wilson_interval
 from livecomposer.desk.portrait import Portrait, bar, chances, doubts, evident, likeness, readings, statements
 from livecomposer.errors import PortLost, TasteError
 from livecomposer.ratings.features import NAMES, TABLES, WORDS
-from livecomposer.ratings.taste import N_X, Effect
+from livecomposer.ratings.taste import N_X, SILENT, Effect
 
 PNG = b"\x89PNG\r\n\x1a\n"
 FALLING_THIRDS = WORDS.index("falling thirds")
@@ -745,7 +745,26 @@ def test_likeness():
     assert found[4, :3].tolist() == [-1, 0, 1]
 
 
-# ---- the blind test: pairs and statistics ---------------------------------------------------------------------------
+# ---- the blind test: who plays, pairs and statistics ----------------------------------------------------------------
+def test_the_twin_of_who_presses_one_way_is_as_silent_as_they():
+    """Of each press and the silence before it chance decides which was which; nothing else is changed."""
+    p = Performance(Settings(role="solo", seed=1))
+    one, rng = p.learning.taste, np.random.default_rng(3)
+    about, silent = rng.standard_normal((2, 24, N_X)).astype(np.float32)
+    about[:, -1] = silent[:, -1] = 1.0
+    for i in range(24):
+        one.rate(i, 1.0, about[i], silent[i])
+    other = Performance(Settings(role="solo", seed=1), snapshot=blind.twin(one, p.settings, 5)).learning.taste
+    root = np.float32(np.sqrt(SILENT))
+    state, swapped = other.state(), []
+    for i in range(24):
+        swapped.append(bool(np.allclose(state["x"][i], silent[i], atol=1e-5)))
+        now = (silent[i], about[i]) if swapped[-1] else (about[i], silent[i])
+        np.testing.assert_allclose(state["x"][i], now[0], rtol=1e-5)
+        np.testing.assert_allclose(state["silent"][i], now[1] * root, rtol=1e-5)
+    assert 4 < sum(swapped) < 20 and (state["y"][:24] == 1.0).all()
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 12, 24])
 def test_pairs_are_balanced(n):
     pairs = plan_pairs(n, 5)

@@ -38,9 +38,8 @@ def test_whatever_ratings_lead_to_can_be_gone_on_from(n, undone):
     third = rated(5, seed=8)
     third.restore(taste.keep())
     assert np.array_equal(third.mean, taste.mean)
-    if n - undone > ROOM - UNDO:  # else nothing is left to go back to
-        for one in (taste, other, third):
-            one.undo()
+    left = n > undone and undone < UNDO  # else nothing is left to go back to
+    assert [one.undo() for one in (taste, other, third)] == [left] * 3
     assert np.array_equal(other.mean, taste.mean) and np.array_equal(third.mean, taste.mean)
 
 

@@ -14,11 +14,10 @@ from livecomposer.agents.prior import load_prior
 from livecomposer.music import context
 from livecomposer.music.actions import N_LENGTHS
 from livecomposer.music.context import HEADS
-from livecomposer.music.env import Stage
 from livecomposer.music.metre import parse_metre
 from livecomposer.ratings import features, taste
 from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS
-from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS, TAU
+from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS
 from livecomposer.ratings.taste import (
     EXPIRES,
     FARTHEST,
@@ -539,7 +538,6 @@ def test_the_prior_knows_what_becomes_of_choices():
     assert [round(float(part.sum()), 2) for part in np.split(seen, np.cumsum(N_OF)[:2])] == [
         float(n) for n in features.N_ACTIVE
     ]
-    assert Stage(prior.style, 1).style.size > prior.style.size and TAU < taste.RARE
 
 
 def test_the_record_says_what_was_thought_of_the_note_that_sounds():
