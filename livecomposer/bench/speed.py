@@ -91,21 +91,24 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     def beside(other: float | None, name: str) -> str:
         return "not installed" if other is None else f"{other:,.1f}: {faster[name]:.1f} ×"
 
+    network = f"{N_FEATURES} in, {'-'.join([str(WIDTH)] * DEPTH)}, {N_ACTIONS} out"
     table = [
         ["", "here", "Stable-Baselines3"],
         ["decide: table, µs", f"{decide['table']:.1f}", ""],
-        ["decide: 64-64-64-64, µs", f"{decide['network']:.1f}", beside(decide["sb3_dqn"], "network")],
+        [f"decide: {network}, µs", f"{decide['network']:.1f}", beside(decide["sb3_dqn"], "network")],
         ["  beside torch without gradients", "", beside(decide["torch"], "without_gradients")],
     ]
     step, other_step = report["dqn_step"], report["sb3_dqn_step"]
-    table.append(["DQN step, batch 32, 64-64-64-64, µs", f"{step:.1f}", beside(other_step, "dqn_step")])
+    table.append([f"DQN step, batch 32, {network}, µs", f"{step:.1f}", beside(other_step, "dqn_step")])
     for name in SAME:
         mine = f"{cartpole[name]:,.0f}"
-        table.append([f"CartPole, 64-64, {name}: steps/CPU s", mine, beside(cartpole[f"sb3_{name}"], name)])
+        lanes = "8 environments" if name == "ppo" else "1 environment"
+        table.append([f"CartPole, 64-64, {name}, {lanes}: steps/CPU s", mine, beside(cartpole[f"sb3_{name}"], name)])
     table.append(["Taxi from its tables: steps/CPU s", f"{report['taxi']:,.0f}", ""])
     for name, n in report["practice"].items():
         times = f"{faster['a3c']:.2f} × one worker" if name == "a3c" else ""
-        table.append([f"practice, {name}: events/s, all cores", f"{n:,.0f}", times])
+        what = "table" if name == "q" else "32-32"
+        table.append([f"practice, {name}, {what}, {1 if name == 'a3c_1' else 2} stages: events/s", f"{n:,.0f}", times])
     return table
 
 
