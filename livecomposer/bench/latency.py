@@ -2,10 +2,10 @@
 
 Keys of the report: ``machine`` (with ``fifo``); ``ok``: False if a note was lost; ``agent``; ``inside``: times from
 callback entry to the last message sent, in µs, over a null output, each a spread ``{n, p50, p99, max}``: ``idle`` and
-``busy`` (the learner at work without a pause, in alternating blocks); of that, ``idle_wake`` and ``busy_wake`` (until
-the loop has taken the message), ``idle_thru`` and ``busy_thru`` (until the player's own note was sent);
-``idle_entry`` and ``busy_entry`` (how late the callback itself was entered: timer and GIL), ``job`` (one job of
-``rows`` steps a head, run time); ``lost``.
+``busy`` (the learner at work without a pause and a rating every second, in alternating blocks); of that, ``idle_wake``
+and ``busy_wake`` (until the loop has taken the message), ``idle_thru`` and ``busy_thru`` (until the player's own note
+was sent); ``idle_entry`` and ``busy_entry`` (how late the callback itself was entered: timer and GIL), ``job`` (one job
+of ``rows`` steps a head, run time); ``rated``: how many ratings those were; ``lost``.
 ``jack`` (or ``jack_missing``, a sentence): round trips in ms of a client that plays the real ``livecomposer play`` and
 a bare python-rtmidi echo by turns: spreads ``echo``, ``thru`` (the player's own note back), ``last`` (the last added
 note), ``more_p50`` (thru less echo), ``last_more_p50``, ``lost``, ``echo_lost``, ``own`` (what the instrument itself
@@ -28,8 +28,9 @@ from livecomposer.bench.play import READY_S, Play, connect
 from livecomposer.bench.process import SPAWN, Loop
 from livecomposer.bench.report import machine, row, spread
 from livecomposer.errors import PortError
+from livecomposer.instrument.inbox import RATE
 from livecomposer.instrument.live import Live
-from livecomposer.instrument.records import BY_PLAYER, unpack
+from livecomposer.instrument.records import BY_PLAYER, SOURCES, unpack
 from livecomposer.instrument.ring import Kind, Record
 from livecomposer.midi import ports
 from livecomposer.midi.messages import NOTE_OFF, NOTE_ON
@@ -40,6 +41,7 @@ BLOCKS = 8  # idle, busy, idle, ...
 ROWS = 5_000  # steps a head that a job learns from: about an hour of playing
 GAP_S = 0.042  # keys closer than 40 ms are one chord, and only its first is answered
 HELD_S = 0.02
+RATING_NS = 1_000_000_000  # between two ratings
 ECHO_IN, ECHO_OUT = "bench echo in", "bench echo out"
 HARMONIZE = ("--virtual", "--role", "harmonize", "--seed", "7")
 STARTS = 5  # of the program; a short run has only the one that is needed
@@ -70,7 +72,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
     job = inside["job"]
     table = [
         row("callback → sent, learner idle", inside["idle"], "µs"),
-        row("callback → sent, learner busy", inside["busy"], "µs"),
+        row("callback → sent, learner busy, rated", inside["busy"], "µs"),
         row("  of it until the loop wakes, idle", inside["idle_wake"], "µs"),
         row("  of it until the loop wakes, busy", inside["busy_wake"], "µs"),
         row("  of it until the own note, idle", inside["idle_thru"], "µs"),
@@ -143,7 +145,7 @@ def _inside(notes: int, agent: str) -> tuple[bool, dict[str, Any]]:
     with Loop(Settings(role="harmonize", seed=7, agent=agent), _feed, theirs, notes * 2 // BLOCKS) as loop:
         theirs.close()
         loop.wait(mine.poll, 30.0 + notes * 4 * GAP_S)
-        late, took, rows = mine.recv()
+        late, took, rows, rated = mine.recv()
         loop.tail(0.2)
         keys = _latencies(loop.records)
         fifo = loop.fifo
@@ -154,7 +156,12 @@ def _inside(notes: int, agent: str) -> tuple[bool, dict[str, Any]]:
             figures[name + label] = spread(key[1 + part] for key in found)
         figures[f"{name}_entry"] = spread(ns for velocity, ns in late if velocity < WARM and velocity % 2 == side)
     played = sum(velocity < WARM for velocity, _ in late)
-    figures |= {"job": spread(took), "rows": rows, "lost": played - figures["idle"]["n"] - figures["busy"]["n"]}
+    figures |= {
+        "job": spread(took),
+        "rows": rows,
+        "rated": rated,
+        "lost": played - figures["idle"]["n"] - figures["busy"]["n"],
+    }
     return fifo, figures
 
 
@@ -167,6 +174,7 @@ def _player(live: Live, pipe: Any, notes: int) -> None:
     dice = random.Random(7)
     again = Again(live)
     late = []
+    rated, next_rating = 0, 0
     clock, callback = time.perf_counter_ns, live._on_midi
     for block in range(-1, BLOCKS):  # the first is for warming up
         if block % 2:
@@ -182,9 +190,13 @@ def _player(live: Live, pipe: Any, notes: int) -> None:
             time.sleep(HELD_S)  # as a driver's thread does, it gives the GIL back at once
             late.append((velocity, entered - due))
             callback(up)
+            if block % 2 and clock() >= next_rating:
+                next_rating = clock() + RATING_NS
+                live.inbox.put((RATE, clock(), SOURCES.index("keys"), 0.5 if rated % 3 else -0.5))
+                rated += 1
         again.busy.clear()
         time.sleep(0.1)
-    pipe.send((late, again.took, live.performance.learning.steps[0].n))
+    pipe.send((late, again.took, live.performance.learning.steps[0].n, rated))
 
 
 def _latencies(records: list[Record]) -> list[tuple[int, int, int, int]]:
