@@ -16,12 +16,12 @@ import numpy as np
 from livecomposer.agents.prior import Prior, counts, load_prior, pack_prior, style_of
 from livecomposer.agents.soft_q import train
 from livecomposer.agents.survey import survey
-from livecomposer.desk.files import write_whole
 from livecomposer.errors import SettingsError, StoreError
 from livecomposer.music.env import Stage
 from livecomposer.music.heads import N_ROWS
 from livecomposer.music.rules import HEAD_OF, RULES, load_weights
 from livecomposer.picture import blank, curves
+from livecomposer.whole import write_whole
 
 STEPS = 20_000_000  # where nothing else is asked for
 BLOCK = 100_000  # steps between two looks at the clock

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from livecomposer.desk.blind import Speaker
-from livecomposer.desk.files import write_whole
 from livecomposer.desk.keys import ACTIONS, Keyboard
 from livecomposer.desk.wiring import Plan, choose
 from livecomposer.errors import SettingsError, StoreError
@@ -26,6 +25,7 @@ from livecomposer.midi.messages import is_channel_message
 from livecomposer.midi.profiles import load_profiles
 from livecomposer.ratings.delay import LEAST, Found, Lesson, fit, lesson
 from livecomposer.settings import DELAY_FILE, collect, user_dir
+from livecomposer.whole import write_whole
 
 RATES = ("rate", "rate_up", "rate_down")
 COUNT_S = 0.7

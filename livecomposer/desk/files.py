@@ -11,6 +11,7 @@ from pathlib import Path
 
 from livecomposer.errors import ForeignTaste, SettingsError, StoreError, TasteError
 from livecomposer.instrument.snapshot import agent_of, read_model, unpack
+from livecomposer.whole import write_whole
 
 LONGEST = 200  # bytes of a name: file systems take 255, and what is set aside gets a longer one
 ASIDE = ".unused-"  # in the name of a file that was set aside
@@ -136,23 +137,6 @@ def save_taste(path: Path, data: bytes) -> None:
     except OSError as error:
         cure = "make room" if error.errno in FULL else "set LIVECOMPOSER_HOME to a folder that can be written"
         raise StoreError(f"what is being learnt cannot be saved to {path} ({error.strerror}); {cure}") from None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file all or not at all: a new one beside it, then one rename. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    try:
-        with open(new, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError:
-        try:
-            new.unlink(missing_ok=True)  # half a file helps nobody
-        except OSError:
-            pass
-        raise
 
 
 def log_crash(folder: Path, trace: str) -> str:

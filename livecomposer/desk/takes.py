@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from livecomposer.desk.crew import Sound, render
-from livecomposer.desk.files import check_writable, write_whole
+from livecomposer.desk.files import check_writable
 from livecomposer.errors import PortError, StoreError
 from livecomposer.instrument import ring
 from livecomposer.instrument.records import CHANGED, unpack
@@ -22,6 +22,7 @@ from livecomposer.settings import user_dir
 from livecomposer.studio.export import played, table, write_mid
 from livecomposer.studio.recorder import machine
 from livecomposer.studio.store import FILE, Store, Take, open_there
+from livecomposer.whole import write_whole
 
 SAME, DIFFERS, ELSEWHERE = 0, 1, 3  # exit codes of --verify
 FORMATS = ("mid", "wav", "csv")

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from livecomposer.desk.files import ASIDE, aside_of, save_taste, set_aside, taste_files, taste_path, write_whole
+from livecomposer.desk.files import ASIDE, aside_of, save_taste, set_aside, taste_files, taste_path
 from livecomposer.desk.lock import Lock
 from livecomposer.errors import SettingsError, StoreError, TasteError
 from livecomposer.instrument.snapshot import unpack, unpack_agents
 from livecomposer.settings import Settings, collect, user_dir
+from livecomposer.whole import write_whole
 
 if TYPE_CHECKING:  # they load numba, and desk starts without it
     from livecomposer.ratings.taste import Taste

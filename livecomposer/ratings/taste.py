@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
+from numba import njit
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.errors import TasteError
@@ -54,6 +55,36 @@ ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
 N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
+
+
+# found_k = Σ_i w_i [k active in step i] / Σ_i w_i − seen_k for the features k of each head, its steps i (those without
+# any are no part of it); 0 for a head without steps
+@njit("float64[::1](int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])", cache=True)
+def shares(heads, weights, sizes, features, seen):
+    """What part of it has each feature, float64[N_FEATURES], less what is usual: of steps (head, weight), ``features``
+    int64[sum of ``sizes``] being theirs one behind the other (-1 is none)."""
+    total = np.zeros(len(N_OF))
+    k = 0
+    for i in range(heads.shape[0]):
+        counts = False
+        for _ in range(sizes[i]):
+            counts |= features[k] >= 0
+            k += 1
+        if counts:
+            total[heads[i]] += weights[i]
+    found = np.zeros(seen.shape[0])
+    k = 0
+    for i in range(heads.shape[0]):
+        share = weights[i] / (total[heads[i]] if total[heads[i]] != 0.0 else 1.0)
+        for _ in range(sizes[i]):
+            if features[k] >= 0:
+                found[features[k]] += share
+            k += 1
+    for head in range(len(N_OF)):
+        if total[head] != 0.0:
+            for f in range(FIRST_OF[head], FIRST_OF[head] + N_OF[head]):
+                found[f] -= seen[f]
+    return found
 
 
 class Effect(NamedTuple):
@@ -157,19 +188,14 @@ class Taste:
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
         """What a rating is about, float32[N_X]: (head, weight, active features; -1 is none) of the steps it reached,
         weighed within each head, against what is usual there, in standard deviations."""
-        heads = np.array([head for head, _, _ in reached])
-        weights = np.array([weight for _, weight, _ in reached])
-        step = np.repeat(np.arange(heads.size), [rows.size for _, _, rows in reached])
-        features = np.concatenate([rows for _, _, rows in reached])
-        active = features >= 0
-        step, features = step[active], features[active]
-        weights[np.bincount(step, minlength=heads.size) == 0] = 0.0  # what has no features is no part of it
-        total = np.bincount(heads, weights, len(N_OF))
-        found: np.ndarray = np.bincount(features, (weights / np.where(total, total, 1.0)[heads])[step], N_FEATURES)
-        for head in np.flatnonzero(total):
-            of = slice(FIRST_OF[head], FIRST_OF[head] + N_OF[head])
-            found[of] -= self.seen[of]
-        return np.append(self._basis @ found, 1.0).astype(np.float32)
+        heads, weights, rows = zip(*reached, strict=True)
+        found = shares(
+            np.array(heads, dtype=np.int64), np.array(weights, dtype=np.float64),
+            np.array([row.size for row in rows], dtype=np.int64), np.concatenate(rows, dtype=np.int64), self.seen,
+        )  # fmt: skip
+        x = np.ones(N_X, dtype=np.float32)
+        x[:N_BASIS] = self._basis @ found
+        return x
 
     def rate(self, t_ns: int, value: float, x: np.ndarray, silent: np.ndarray | None = None) -> bool:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it

@@ -86,6 +86,28 @@ def centred(t):
     return found
 
 
+@given(st.lists(
+    st.tuples(st.integers(0, 2), st.floats(0.0, 1.0), st.lists(st.integers(-1, N_FEATURES - 1), max_size=7)),
+    min_size=1, max_size=30,
+))  # fmt: skip
+def test_what_a_rating_is_about_is_its_twin(reached):
+    heads = np.array([head for head, _, _ in reached])
+    weights = np.array([weight for _, weight, _ in reached])
+    rows = [np.array(row, dtype=np.int64) for _, _, row in reached]
+    weights[[not (row >= 0).any() for row in rows]] = 0.0
+    total = np.bincount(heads, weights, 3)
+    x = np.zeros(N_FEATURES)
+    for head, weight, row in zip(heads, weights, rows, strict=True):
+        for k in row[row >= 0]:
+            x[k] += weight / (total[head] or 1.0)
+    for head in np.flatnonzero(total):
+        of = slice(features.FIRST_OF[head], features.FIRST_OF[head] + N_OF[head])
+        x[of] -= SEEN.astype(np.float64)[of]
+    t = Taste(SEEN, 1)
+    about = [(int(head), float(weight), row) for (head, weight, _), row in zip(reached, rows, strict=True)]
+    np.testing.assert_array_equal(t.features_of(about), np.append(t._basis @ x, 1.0).astype(np.float32))
+
+
 def test_what_foretells_no_rating_is_not_played_for():
     """Told before each rating by what had been learnt then, beside the mean of those before it."""
     for values, low, high in ((None, 0.95, 1.0), (np.random.default_rng(5).choice([-1.0, 1.0], 100), 0.0, 0.4)):
