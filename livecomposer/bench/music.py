@@ -19,7 +19,7 @@ import numpy as np
 
 from livecomposer.bench import agents as of_agents
 from livecomposer.bench import calls, duets, following, form, melody
-from livecomposer.bench.corpus import Melody, chorales, split
+from livecomposer.bench.corpus import Melody, chorales, split, tunes
 from livecomposer.bench.playing import Note, notes_of, top_line
 from livecomposer.bench.report import machine
 from livecomposer.errors import SettingsError
@@ -66,6 +66,7 @@ def measure(short: bool, out: str = "", agents: bool = False) -> dict[str, Any]:
     }
     try:
         held_out = [chorale.soprano for chorale in split(chorales())[1]]
+        tunes()  # what follows needs them too, and who has read the one may lack the other
     except SettingsError as error:
         return {**report, "music_missing": str(error)}
     for name, p in pieces.items():

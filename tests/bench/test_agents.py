@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from livecomposer.bench import agents, corpus, course
+from livecomposer.bench import agents, corpus, course, music
 from livecomposer.bench.lessons import Played
 from livecomposer.cli import main
+from livecomposer.errors import SettingsError
 from livecomposer.instrument.performance import Performance
 from livecomposer.settings import Settings
 
@@ -95,3 +96,17 @@ def test_a_short_run_reports_what_is_documented(bench, monkeypatch, capsys):
 def test_other_benches_have_no_agents(capsys):
     assert main(["bench", "decide", "--agents"]) == 2
     assert "bench decide plays one agent; leave out --agents" in capsys.readouterr().err
+
+
+def test_without_tunes_bench_music_says_what_is_missing(monkeypatch):
+    """Bach may have been read before music21 was taken away."""
+
+    def missing():
+        raise SettingsError("this needs music21's corpus")
+
+    monkeypatch.setattr(music, "SHORT", 1)
+    monkeypatch.setattr(music, "chorales", list)
+    monkeypatch.setattr(music, "tunes", missing)
+    monkeypatch.setattr(music.form, "measure", lambda short: {})
+    report = music.measure(True)
+    assert report["music_missing"] == "this needs music21's corpus" and "bach" not in report
