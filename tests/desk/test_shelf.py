@@ -9,7 +9,7 @@ from multiprocessing.shared_memory import SharedMemory
 import numpy as np
 import pytest
 
-from livecomposer.desk import files
+from livecomposer import whole
 from livecomposer.desk.files import taste_files, taste_path
 from livecomposer.desk.lock import Lock
 from livecomposer.desk.shelf import PAUSE_S, RETRY_S, Shelf
@@ -478,11 +478,11 @@ def full_at(monkeypatch, step, number=errno.ENOSPC):
             fail()
 
     if step in ("fsync", "replace"):
-        monkeypatch.setattr(files.os, step, fail)
+        monkeypatch.setattr(whole.os, step, fail)
     elif step == "open":
-        monkeypatch.setattr(files, "open", fail, raising=False)
+        monkeypatch.setattr(whole, "open", fail, raising=False)
     else:
-        monkeypatch.setattr(files, "open", lambda *args: Half(open(*args)), raising=False)  # noqa: SIM115
+        monkeypatch.setattr(whole, "open", lambda *args: Half(open(*args)), raising=False)  # noqa: SIM115
 
 
 @pytest.mark.parametrize("step", STEPS)

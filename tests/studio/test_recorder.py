@@ -79,7 +79,7 @@ def test_what_is_taken_back_no_longer_counts(rig):
 def test_presses_that_are_one_count_once(rig):
     p = rig.perform()
     p.advance(9 * S)
-    for ms, value in ((10_000, 0.4), (10_020, 0.4), (10_040, 0.8), (10_060, 0.3), (14_000, 1.0), (14_400, -1.0)):
+    for ms, value in ((10_000, 0.4), (10_020, 0.4), (10_040, 0.8), (10_060, 0.3), (16_000, 1.0), (16_300, -1.0)):
         p.rate(ms * S // 1000, value, source="keys")
     rig.recorder.drain()
     assert p.learning.undoable == 2  # one that bounced and grew, and one that was put right
