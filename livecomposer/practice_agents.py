@@ -60,6 +60,10 @@ class Wanted(NamedTuple):
     start: bytes | None
     workers: int = SIDES  # of A3C; with 1 the same seed gives the same model
 
+    def share(self, done: int, seconds: float) -> float:
+        """How much of it is over, 1 being all."""
+        return max(done / self.steps, seconds / self.seconds if self.seconds else 0.0)
+
 
 class Learnt(NamedTuple):
     """What has come of it: a model's arrays, metrics, and the curve (steps, mean reward, entropy)."""
@@ -107,7 +111,7 @@ def practise(wanted: Wanted, progress: Any = None) -> Learnt:
                 reward, entropy = (float(np.mean([one[i] for one in found])) for i in (0, 1))
                 curve.append((done, reward, entropy))
                 seconds = time.monotonic() - begun
-                share = max(done / wanted.steps, seconds / wanted.seconds if wanted.seconds else 0.0)
+                share = wanted.share(done, seconds)
                 if int(share * LOOKS) > looks:
                     best.look(stage(LOOKED_AT))
                     looks = int(share * LOOKS)
@@ -326,7 +330,7 @@ def _one_of(i: int, wanted: Wanted) -> Learnt:
     shares, stop = _shared
 
     def progress(done: int, seconds: float, reward: float, entropy: float) -> None:
-        shares[i] = min(max(done / wanted.steps, seconds / wanted.seconds if wanted.seconds else 0.0), 1.0)
+        shares[i] = min(wanted.share(done, seconds), 1.0)
         if stop.is_set():
             raise KeyboardInterrupt
 
@@ -365,11 +369,11 @@ class _Progress:
     def show(self, done: int, seconds: float, reward: float, entropy: float) -> None:
         """See ``practise``."""
         self._mean = reward if self._shown < 0 else 0.9 * self._mean + 0.1 * reward
-        share = done / self._wanted.steps
-        if self._wanted.seconds:
-            share = max(share, seconds / self._wanted.seconds)
         speed = done / max(seconds, 1e-9)
-        self.share(share, f"{done:>11,} events  {speed:>9,.0f}/s  reward {self._mean:+.3f}  entropy {entropy:.2f}")
+        self.share(
+            self._wanted.share(done, seconds),
+            f"{done:>11,} events  {speed:>9,.0f}/s  reward {self._mean:+.3f}  entropy {entropy:.2f}",
+        )
 
     def share(self, share: float, facts: str) -> None:
         """So much is over."""

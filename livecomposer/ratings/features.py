@@ -214,3 +214,33 @@ def harmony_features(world, ladder, note, action, rows):
     found = harmony_kinds(world, ladder, note, action)
     for k in range(len(found)):
         rows[k] = found[k]
+
+
+# found_k = Σ_i w_i [k active in step i] / Σ_i w_i − seen_k for the features k of each head, its steps i (those without
+# any are no part of it); 0 for a head without steps
+@njit("float64[::1](int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])", cache=True)
+def shares(heads, weights, sizes, features, seen):
+    """What part of it has each feature, float64[N_FEATURES], less what is usual: of steps (head, weight), ``features``
+    int64[sum of ``sizes``] being theirs one behind the other (-1 is none)."""
+    total = np.zeros(len(N_OF))
+    k = 0
+    for i in range(heads.shape[0]):
+        counts = False
+        for _ in range(sizes[i]):
+            counts |= features[k] >= 0
+            k += 1
+        if counts:
+            total[heads[i]] += weights[i]
+    found = np.zeros(seen.shape[0])
+    k = 0
+    for i in range(heads.shape[0]):
+        share = weights[i] / (total[heads[i]] if total[heads[i]] != 0.0 else 1.0)
+        for _ in range(sizes[i]):
+            if features[k] >= 0:
+                found[features[k]] += share
+            k += 1
+    for head in range(len(N_OF)):
+        if total[head] != 0.0:
+            for f in range(FIRST_OF[head], FIRST_OF[head] + N_OF[head]):
+                found[f] -= seen[f]
+    return found

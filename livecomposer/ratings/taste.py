@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
-from numba import njit
 
 from livecomposer.agents.kernels import new_rng
 from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
-from livecomposer.ratings.features import FIRST_OF, N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, trend_basis
+from livecomposer.ratings.features import N_FEATURES, NAMES, TABLES, TRENDS, WORDS, shares, trend_basis
 from livecomposer.ratings.regression import (
     DOUBT,
     N_SCALARS,
@@ -55,36 +54,6 @@ ABOUT = 0.25  # share of what a rating reached that makes it one about a feature
 RARE = 0.2  # standard deviation that a rarer feature counts as having
 N_BASIS = N_FEATURES + len(TRENDS)
 N_X = N_BASIS + 1  # and the intercept
-
-
-# found_k = Σ_i w_i [k active in step i] / Σ_i w_i − seen_k for the features k of each head, its steps i (those without
-# any are no part of it); 0 for a head without steps
-@njit("float64[::1](int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])", cache=True)
-def shares(heads, weights, sizes, features, seen):
-    """What part of it has each feature, float64[N_FEATURES], less what is usual: of steps (head, weight), ``features``
-    int64[sum of ``sizes``] being theirs one behind the other (-1 is none)."""
-    total = np.zeros(len(N_OF))
-    k = 0
-    for i in range(heads.shape[0]):
-        counts = False
-        for _ in range(sizes[i]):
-            counts |= features[k] >= 0
-            k += 1
-        if counts:
-            total[heads[i]] += weights[i]
-    found = np.zeros(seen.shape[0])
-    k = 0
-    for i in range(heads.shape[0]):
-        share = weights[i] / (total[heads[i]] if total[heads[i]] != 0.0 else 1.0)
-        for _ in range(sizes[i]):
-            if features[k] >= 0:
-                found[features[k]] += share
-            k += 1
-    for head in range(len(N_OF)):
-        if total[head] != 0.0:
-            for f in range(FIRST_OF[head], FIRST_OF[head] + N_OF[head]):
-                found[f] -= seen[f]
-    return found
 
 
 class Effect(NamedTuple):
