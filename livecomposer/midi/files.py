@@ -14,6 +14,7 @@ import mido
 
 from livecomposer.errors import SettingsError, StoreError
 from livecomposer.music.metre import Metre, parse_metre
+from livecomposer.whole import write_whole
 
 TICKS_PER_BEAT = 480
 DEFAULT_TEMPO_US = 500_000  # 120 beats a minute, the format's own default
@@ -146,7 +147,10 @@ def write_performance(
         title = bytes(mido.MetaMessage("track_name", name=name).bytes())
         tracks.append(_track([(0, title), *part], end))
     header = b"MThd" + struct.pack(">IHHH", 6, 1, len(tracks), TICKS_PER_BEAT)
-    _save(Path(path), header + b"".join(tracks))
+    try:
+        write_whole(Path(path), header + b"".join(tracks))
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another file or folder") from error
 
 
 def rating_text(value: float) -> str:
@@ -285,19 +289,3 @@ def _delta(ticks: int) -> bytes:
     while ticks := ticks >> 7:
         found.append(ticks & 0x7F | 0x80)
     return bytes(reversed(found))
-
-
-def _save(path: Path, data: bytes) -> None:
-    """Write beside the goal and move it there, so that nobody meets half a file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with open(part, "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another file or folder") from error

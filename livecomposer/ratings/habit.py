@@ -7,12 +7,35 @@ grid of π and this player's last presses.
 """
 
 import numpy as np
+from numba import njit
 
 LATEST = 64  # presses that count
 UNDO = 256  # and as many more that come back when later ones are taken back
 STRAY = 0.01  # a second: the density of presses that are about neither
 GRID = np.linspace(0.01, 0.99, 25)
-_PRIOR = 1.0 / np.sqrt(GRID * (1.0 - GRID))
+
+
+# log p(press | π) = log(π (phrase + s) + (1 − π)(moment + s)), s = STRAY
+@njit("void(float64[::1], float64, float64)", cache=True)
+def press(log, phrase, moment):
+    for k in range(GRID.shape[0]):
+        log[k] = np.log(GRID[k] * (phrase + STRAY) + (1.0 - GRID[k]) * (moment + STRAY))
+
+
+# Σ_k π_k w_k / Σ_k w_k, w_k = exp(Σ log p(press | π_k)) / sqrt(π_k (1 − π_k))
+@njit("float64(float64[:,::1])", cache=True)
+def share_of(logs):
+    total = np.zeros(GRID.shape[0])
+    for i in range(logs.shape[0]):
+        for k in range(GRID.shape[0]):
+            total[k] += logs[i, k]
+    highest = total.max()
+    mass = weighed = 0.0
+    for k in range(GRID.shape[0]):
+        weight = np.exp(total[k] - highest) / np.sqrt(GRID[k] * (1.0 - GRID[k]))
+        mass += weight
+        weighed += GRID[k] * weight
+    return weighed / mass
 
 
 class Habit:
@@ -38,7 +61,7 @@ class Habit:
         if self._n == len(self._log):
             self._log[:-1] = self._log[1:].copy()
             self._n -= 1
-        self._log[self._n] = np.log(GRID * (phrase + STRAY) + (1.0 - GRID) * (moment + STRAY))
+        press(self._log[self._n], phrase, moment)
         self._n += 1
         self._weigh()
 
@@ -48,6 +71,4 @@ class Habit:
         self._weigh()
 
     def _weigh(self) -> None:
-        log = self._log[max(self._n - LATEST, 0) : self._n].sum(axis=0)
-        weight = _PRIOR * np.exp(log - log.max())
-        self.share = float(weight @ GRID / weight.sum())
+        self.share = share_of(self._log[max(self._n - LATEST, 0) : self._n])

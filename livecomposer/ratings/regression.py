@@ -102,17 +102,20 @@ def posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, d
             for i in range(d - 1):
                 spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
         for i in range(d):
-            for j in range(i, d):
-                work[i, j] = gram[i, j] / sigma2
-            work[i, i] += 1.0 / spread[i]
-        for j in range(d):
-            pivot = np.sqrt(work[j, j])
-            for c in range(j, d):
-                work[j, c] /= pivot
-            for i in range(j + 1, d):
-                f = work[j, i]
-                for c in range(i, d):
-                    work[i, c] -= f * work[j, c]
+            row, known = work[i], gram[i]
+            for c in range(i, d):
+                row[c] = known[c] / sigma2
+            row[i] += 1.0 / spread[i]
+        for j in range(d):  # rows as views: the compiler then knows that they do not overlap, and does four at once
+            row = work[j, j:]
+            pivot = 1.0 / np.sqrt(row[0])
+            for c in range(row.shape[0]):
+                row[c] *= pivot
+            for i in range(1, row.shape[0]):
+                below, rest_of = work[j + i, j + i :], row[i:]
+                f = row[i]
+                for c in range(below.shape[0]):
+                    below[c] -= f * rest_of[c]
         for i in range(d):
             mean[i] = product[i] / sigma2
         for i in range(d):
@@ -124,21 +127,21 @@ def posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, d
             for c in range(i + 1, d):
                 rest -= work[i, c] * mean[c]
             mean[i] = rest / work[i, i]
+        variance[:] = 0.0
         inverse[:, :] = 0.0  # U⁻ᵀ, lower triangle
         for i in range(d):
             inverse[i, i] = 1.0
         for i in range(d):
+            row = inverse[i, : i + 1]
             scale = 1.0 / work[i, i]
             for k in range(i + 1):
-                inverse[i, k] *= scale
+                row[k] *= scale
+                variance[k] += row[k] * row[k]
             for c in range(i + 1, d):
+                below = inverse[c, : i + 1]
                 f = work[i, c]
                 for k in range(i + 1):
-                    inverse[c, k] -= f * inverse[i, k]
-        variance[:] = 0.0
-        for c in range(d):
-            for k in range(c + 1):
-                variance[k] += inverse[c, k] * inverse[c, k]
+                    below[k] -= f * row[k]
     for i in range(d - 1, -1, -1):
         rest = z[i]
         for c in range(i + 1, d):
