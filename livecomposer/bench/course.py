@@ -25,6 +25,7 @@ CHANGE_AT, CHANGED = 60, 100  # ratings
 CLOCK_S = (300, 600)
 TASTELESS = ("always", "random", "silent")
 RHYTHM_ONLY, MELODY_ONLY = ("long notes", "space", "syncopation"), ("rising steps", "high notes")
+MANY = 4  # times as many takes show what rhythm alone does to melody: little, beside what contexts do to it
 HABITUATION = 0.7  # of who grows used to what is played
 CHUNK = 25  # takes of the prior in one task
 TAKES_SEED = 50_000
@@ -101,13 +102,8 @@ def _oracle(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
     name = task.listener
     told = lessons.oracle(tastes[name], SEED, size.oracle, rests=task.seed == 1)
     takes = lessons.frozen(told, size.takes * size.seeds)
-    pleases = lessons.judge(takes, [tastes[asked] for asked in (name, *_besides(name))]).pleases
-    return {"pleases": pleases[name], "besides": {other: pleases[other] for other in _besides(name)}}
-
-
-def _besides(name: str) -> tuple[str, ...]:
-    """Who is asked what such a listener has taught: of rhythm alone, those who hear melody alone."""
-    return MELODY_ONLY if name in RHYTHM_ONLY else ()
+    pleases = lessons.judge(takes, [tastes[asked] for asked in (name, *MELODY_ONLY)]).pleases
+    return {"pleases": pleases[name], "melody": {other: pleases[other] for other in MELODY_ONLY}}
 
 
 def _best(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
@@ -116,14 +112,22 @@ def _best(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]
 
 
 def _prior(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
-    return {agent: _judged(size, task, None, list(tastes.values()), agent) for agent in ("dyna-q", "q")}
+    played = {agent: _judged(size, task, None, list(tastes.values()), agent) for agent in ("dyna-q", "q")}
+    return {**played, "melody": _melody(size, tastes, task, None)}
+
+
+def _melody(size: Size, tastes: Mapping[str, Taste], task: Task, snapshot: bytes | None) -> dict[str, float]:
+    """What those think of it who hear melody alone."""
+    takes = MANY * size.takes
+    heard = lessons.frozen(snapshot, takes, first=2 * lessons.HELD_OUT + task.seed * takes)
+    return lessons.judge(heard, [tastes[name] for name in MELODY_ONLY]).pleases
 
 
 def _graded(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:
     """100 ratings with a change of taste after 60, and the control."""
     name = task.listener
     after = becomes(name, size.listeners)
-    asked = [tastes[n] for n in dict.fromkeys((name, after, *_besides(name)))]
+    asked = [tastes[n] for n in dict.fromkeys((name, after))]
     counts = (*CURVE, CHANGE_AT, CHANGED)
     lesson = lessons.teach(
         instrument_of(task), listener_of(tastes[name], task), counts, change=(CHANGE_AT, tastes[after])
@@ -133,8 +137,10 @@ def _graded(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
     again = lessons.Again([(t_ns, float(value)) for (t_ns, _), value in zip(presses, values, strict=True)])
     control = lessons.teach(instrument_of(task), again, (len(presses),))
     shuffled = _judged(size, task, control.snapshots[len(presses)], [tastes[name]])
-    stay = lessons.stayed(lesson.awaited, lesson.sent)
-    return _figures(size, task, lesson, asked, stay=stay, shuffled=shuffled)
+    more: dict[str, Any] = {"stay": lessons.stayed(lesson.awaited, lesson.sent), "shuffled": shuffled}
+    if name in RHYTHM_ONLY:
+        more["melody"] = _melody(size, tastes, task, lesson.snapshots[CURVE[-1]])
+    return _figures(size, task, lesson, asked, **more)
 
 
 def _clock(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:

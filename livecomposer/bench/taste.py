@@ -34,8 +34,9 @@ Keys of the report:
 - ``tasteless``: for ``always``, ``random``, ``silent``: ``mean``, ``worst``, ``run`` of ``verdicts.drift``,
   ``diversity``, ``in_key``.
 - ``change`` of taste after 60 ratings: ``recovered`` (part of the loss, at 100 ratings); by listener ``to``, ``share``.
-- ``rhythm_only``: by such a listener what it does to tastes in melody, in SDs: ``moves``, and ``told``: what the
-  oracle does that was told of that rhythm alone (other lengths bring other steps, whoever asks for them).
+- ``rhythm_only``: by such a listener what it does to tastes in melody, judged on four times as many takes: ``moves``,
+  ``error``, ``share`` of ``verdicts.moved``, and ``told``: what the oracle does that was told of that rhythm alone
+  (other lengths bring other steps, whoever asks for them).
 - ``likes``: ``stay`` (part of the next 8 planned notes that sound; those behind a later dislike apart), ``notes``.
 - ``dislikes``: ``n``, ``before``, ``after``, ``falls`` of ``verdicts.dislikes``, for the opposites, who dislike one
   thing.
@@ -168,7 +169,7 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
         "opposites": _opposites(size, done),
         "tasteless": {kind: _tasteless(kind, size, done, goals) for kind in TASTELESS},
         "change": _change(size, done, goals),
-        "rhythm_only": _rhythm_only(size, done),
+        "rhythm_only": _rhythm_only(size, done, goals),
         "likes": likes,
         "dislikes": verdicts.dislikes(pairs),
     }
@@ -265,21 +266,19 @@ def _change(size: Size, done: Done, goals: Mapping[str, Goal]) -> dict[str, Any]
     }
 
 
-def _rhythm_only(size: Size, done: Done) -> dict[str, Any]:
-    found = {}
+def _rhythm_only(size: Size, done: Done, goals: Mapping[str, Goal]) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
     for name in (name for name in RHYTHM_ONLY if name in size.listeners):
-        pairs = [
-            (done[Task("graded", name, seed)]["played"][CURVE[-1]], done[Task("prior", "", seed)]["dyna-q"])
-            for seed in range(size.seeds)
-        ]
         told = max((done[Task("oracle", name, rests)] for rests in (0, 1)), key=lambda oracle: oracle["pleases"])
-        found[name] = {
-            other: {
-                "moves": round(fmean(taught.pleases[other] - prior.pleases[other] for taught, prior in pairs), 3),
-                "told": round(told["besides"][other] - fmean(prior.pleases[other] for _, prior in pairs), 3),
-            }
-            for other in MELODY_ONLY
-        }
+        found[name] = {}
+        for other in MELODY_ONLY:
+            priors = [done[Task("prior", "", seed)] for seed in range(size.seeds)]
+            moved = [
+                done[Task("graded", name, seed)]["melody"][other] - prior["melody"][other]
+                for seed, prior in enumerate(priors)
+            ]
+            usual = fmean(prior["dyna-q"].pleases[other] for prior in priors)
+            found[name][other] = verdicts.moved(moved, told["melody"][other] - usual, goals.get(other))
     return found
 
 
@@ -391,7 +390,10 @@ def _sentences(r: dict[str, Any]) -> Iterator[str]:
     recovered = _cell(r["change"]["recovered"])
     yield f"change of taste after {CHANGE_AT}, recovered at {CHANGED}: {recovered} ({shares})"
     for name, found in r["rhythm_only"].items():
-        moved = ", ".join(f"{other} {by['moves']:+.2f} (oracle {by['told']:+.2f})" for other, by in found.items())
+        moved = ", ".join(
+            f"{other} {by['moves']:+.2f} ± {_cell(by['error'])} (oracle {by['told']:+.2f})"
+            for other, by in found.items()
+        )
         yield f"{name} (rhythm only) moves, in SDs: {moved}"
     likes, dislikes = r["likes"], r["dislikes"]
     yield f"after a like {_cell(likes['stay'])} of the next planned notes stay ({likes['notes']})"

@@ -91,6 +91,17 @@ def drift(changes: Mapping[str, Sequence[float]], goals: Mapping[str, Goal]) -> 
     return {"mean": mean, "worst": max(mean.values(), default=None), "run": max(sizes, default=None)}
 
 
+def moved(changes: Sequence[float], told: float, goal: Goal | None) -> dict[str, float | None]:
+    """What teaching one thing does to another, over seeds: ``moves``, the mean in SDs, its standard ``error`` (None of
+    one seed), ``share`` (the same of the other's gap, None if there is none) and ``told``, as it is given."""
+    mean = fmean(changes)
+    error = float(np.std(changes, ddof=1)) / len(changes) ** 0.5 if len(changes) > 1 else None
+    return {
+        "moves": _round(mean), "error": None if error is None else _round(error),
+        "share": _round(mean / goal.gap) if goal is not None and goal.gap > 0 else None, "told": _round(told),
+    }  # fmt: skip
+
+
 def interaction(own: Sequence[float], others: Sequence[float]) -> float:
     """2×2: what two listeners think of their own instruments, less what each thinks of the other's."""
     return sum(own) - sum(others)

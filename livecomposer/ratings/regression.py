@@ -11,7 +11,8 @@ SHAPE, SCALE = 2.0, 0.25  # of the inverse gamma that σ² comes from before any
 DOUBT, AT_MOST = 3.0, 1.0  # nats by which ratings must speak for what is known, then against it; and of each of them
 BLANK = 0.4  # variance of ratings before any; it weighs as one
 REMEMBERS = 0.95  # of earlier predictions, per rating
-N_SCALARS = 10  # float64 that go from rating to rating: S, n, C, V, T, W, Q, D, B, and the ratings of one taste
+N_SCALARS = 5  # float64 that go from rating to rating: S, n, D, B, and the ratings of one taste
+SWEEPS, STILL = 500, 1e-7  # of coordinate descent at most, and the step at which it has arrived
 
 
 # forgets along x only (Cao & Schwartz 2000): g = Gx, c = x·g, G ← G − (1−k) ggᵀ/c + xxᵀ, p ← p − (1−k) g (x·p)/c + xy
@@ -55,15 +56,19 @@ def foreseen(x, mean, work):
 # D ← D − told (at most just beyond `DOUBT`); where that is negative, B ← B − D, D ← 0
 @njit("void(float64[::1], float64)", cache=True)
 def weigh(scalars, told):
-    doubt = scalars[7] - min(max(told, -AT_MOST), AT_MOST)
-    scalars[7] = min(max(doubt, 0.0), DOUBT + AT_MOST)
-    scalars[8] += max(-doubt, 0.0)
+    doubt = scalars[2] - min(max(told, -AT_MOST), AT_MOST)
+    scalars[2] = min(max(doubt, 0.0), DOUBT + AT_MOST)
+    scalars[3] += max(-doubt, 0.0)
 
 
 # e = y − m·x, h = xᵀA⁻¹x (A = UᵀU as factored last): (S, n) ← k(S, n) + (e²/(1 + h/σ²), 1);
-# and weigh log N(e; 0, σ² + h) − log N(y; ȳ, v), ȳ as in `foretell`, v = (`BLANK` + Q − ȳT)/(1 + W)
-@njit("void(float64[::1], float32[::1], float64, float64[::1], float64[::1], float64[:,::1], float64)", cache=True)
-def surprise(scalars, x, y, spread, mean, work, fades):
+# and weigh log N(e; 0, σ² + h) − log N(y; ȳ, v), ȳ = T/W, v = (`BLANK` + Q − ȳT)/(1 + W), of M (`foretell`) W = Σ r²,
+# T = Σ ry, Q = Σ y²
+@njit(
+    "void(float64[::1], float64[:,::1], float32[::1], float64, float64[::1], float64[::1], float64[:,::1], float64)",
+    cache=True,
+)
+def surprise(scalars, told, x, y, spread, mean, work, fades):
     d = x.shape[0]
     error = y
     for i in range(d):
@@ -78,8 +83,9 @@ def surprise(scalars, x, y, spread, mean, work, fades):
             rest[c] -= work[i, c] * rest[i]
     scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[d])
     scalars[1] = fades * scalars[1] + 1.0
-    usual = scalars[4] / scalars[5] if scalars[5] > 0.0 else 0.0
-    blind = (BLANK + max(scalars[6] - usual * scalars[4], 0.0)) / (1.0 + scalars[5])
+    last = told.shape[0] - 1
+    usual = told[0, last] / told[0, 0] if told[0, 0] > 0.0 else 0.0
+    blind = (BLANK + max(told[last, last] - usual * told[0, last], 0.0)) / (1.0 + told[0, 0])
     foreseen = spread[d] + h
     apart = y - usual
     weigh(scalars, 0.5 * (apart * apart / blind - error * error / foreseen - np.log(foreseen / blind)))
@@ -149,19 +155,40 @@ def posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, d
         draw[i] = rest / work[i, i]
 
 
-# before each rating (and each silence that counts, y = 0): r its intercept, ŷ = m·x, ȳ = rT/W the usual one;
-# C ← kC + (y − ȳ)(ŷ − ȳ), V ← kV + (ŷ − ȳ)², T ← kT + ry, W ← kW + r², Q ← kQ + y²
-@njit("void(float64[::1], float32[::1], float64, float64[::1])", cache=True)
-def foretell(scalars, x, y, mean):
-    d = x.shape[0]
-    r = np.float64(x[d - 1])
-    if scalars[5] > 0.0:
-        usual = r * scalars[4] / scalars[5]
-        told = -usual
-        for i in range(d):
-            told += mean[i] * x[i]
-        scalars[2] = REMEMBERS * scalars[2] + (y - usual) * told
-        scalars[3] = REMEMBERS * scalars[3] + told * told
-    scalars[4] = REMEMBERS * scalars[4] + r * y
-    scalars[5] = REMEMBERS * scalars[5] + r * r
-    scalars[6] = REMEMBERS * scalars[6] + y * y
+# before each rating (and each silence that counts, y = 0): z = (r, u_1 .. u_H, y), r its intercept and u_h = Σ m_i x_i
+# over the i of head h, what was learnt of that head foretold: M ← kM + zzᵀ
+@njit("void(float64[:,::1], float32[::1], float64, float64[::1], int64[::1])", cache=True)
+def foretell(told, x, y, mean, head_of):
+    n = told.shape[0]
+    z = np.zeros(n)
+    z[0], z[n - 1] = x[x.shape[0] - 1], y
+    for i in range(x.shape[0] - 1):
+        z[1 + head_of[i]] += mean[i] * x[i]
+    for i in range(n):
+        for j in range(n):
+            told[i, j] = REMEMBERS * told[i, j] + z[i] * z[j]
+
+
+# the c ≥ 0 that minimise Σ (y − ȳ − Σ_h c_h (u_h − ū_h))² + κ Σ_h (c_h − 1)², ȳ and ū the means by r, κ = ``credit``:
+# c_h ← max(c_h + (C − Vc)_h/V_hh, 0), V_gh = κ [g = h] + Σ (u_g − ū_g)(u_h − ū_h), C_h = κ + Σ (u_h − ū_h)(y − ȳ)
+@njit("float64[::1](float64[:,::1], float64)", cache=True)
+def stacked(told, credit):
+    last = told.shape[0] - 1
+    c = np.ones(last - 1)
+    usual = 1.0 / told[0, 0] if told[0, 0] > 0.0 else 0.0
+    for _ in range(SWEEPS):
+        farthest = 0.0
+        for h in range(1, last):
+            left = credit + told[h, last] - told[0, h] * told[0, last] * usual
+            own = credit
+            for g in range(1, last):
+                v = told[h, g] - told[0, h] * told[0, g] * usual
+                if g == h:
+                    v = own = credit + max(v, 0.0)
+                left -= v * c[g - 1]
+            was = c[h - 1]
+            c[h - 1] = max(was + left / own, 0.0)
+            farthest = max(farthest, abs(c[h - 1] - was))
+        if farthest < STILL:
+            break
+    return c

@@ -4,8 +4,9 @@ The loop owns one and calls it in its slack; agents read ``weights``. Bayesian l
 y = b + θ·x + ε, x the features of what it reached, ε ~ N(0, σ²). Most features mean nothing to most listeners and a few
 mean much, so each θ has a Student-t prior, fitted by expectation-maximisation over its scale mixture (Tipping 2001,
 with the hyperprior of section 2 kept proper); σ² is fitted too, so that ratings without a taste in them leave θ at
-nothing; and what has been learnt is played for as far as it has foretold the ratings (the weight of one predictor
-beside a constant: Breiman 1996; each told before it was known: Dawid 1984). When ratings come that it foretells worse
+nothing; and what has been learnt of a head is played for as far as it has foretold the ratings (each head's part one
+predictor beside a constant, none weighing less than nothing: stacking, Breiman 1996; each told before it was known:
+Dawid 1984): who cares for rhythm only is not to find the melody changed. When ratings come that it foretells worse
 than nothing would, the player has come to like something else (a CUSUM chart: Page 1954), and little of it is kept. An
 answer to a pair of phrases is one more observation, of a difference (``Taste.prefer``). What is tried is drawn from the
 posterior (Thompson 1933), with the tails that the prior has: a few features are tried boldly, the others hardly at all,
@@ -21,7 +22,7 @@ import numpy as np
 from livecomposer.agents.kernels import new_rng
 from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
-from livecomposer.ratings.features import N_FEATURES, NAMES, TABLES, TRENDS, WORDS, shares, trend_basis
+from livecomposer.ratings.features import N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, shares, trend_basis
 from livecomposer.ratings.regression import (
     DOUBT,
     N_SCALARS,
@@ -31,6 +32,7 @@ from livecomposer.ratings.regression import (
     foreseen,
     foretell,
     posterior,
+    stacked,
     surprise,
     weigh,
 )
@@ -97,6 +99,9 @@ class Taste:
         # a usual entry of each table is worth nothing, and so is an event without any
         self._centred = self._basis - _usual(self._basis, self.seen)
         self._spread_of[N_FEATURES:] = 1.0  # a trend counts in standard deviations, a feature in shares of an event
+        table_of = {table: head for head, tables in enumerate(TABLES) for table in tables}
+        trends = [table_of[table] for table, _, _ in TRENDS.values()]
+        self._head_of = np.append(np.repeat(np.arange(len(TABLES)), N_OF), trends)
         self._parts = np.stack([_part(row, self.seen) for row in basis]) * self._spread_of[:N_FEATURES]
         self.weights = np.zeros(N_FEATURES)
         self.mean = np.zeros(N_FEATURES)
@@ -110,16 +115,16 @@ class Taste:
         self._t = np.zeros(ROOM, dtype=np.int64)
         self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
         self._remains = np.ones(ROOM, dtype=np.float32)  # of what was known before it: 1 unless the taste changed
-        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what
-        # `foretell` sums, what `weigh` does, and how many there have been of one taste
+        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what `weigh`
+        # sums, and how many there have been of one taste; what `foretell` sums
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
         self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
+        self._told = np.zeros((len(TABLES) + 2, len(TABLES) + 2))
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
         self._spread = np.append(self._spread, SCALE)
         self._spread[N_X - 1] = FREE
-        self._before = np.zeros(
-            (UNDO, 2 * N_X + 1 + N_SCALARS)
-        )  # before each rating: the same, what had surprised, the draw
+        # before each rating: the same, what had surprised, what had been foretold, the draw
+        self._before = np.zeros((UNDO, 2 * N_X + 1 + N_SCALARS + self._told.size))
         self._z = np.zeros(N_X)
         self._draw = np.zeros(N_X)
         self._mu = np.zeros(N_X)
@@ -128,15 +133,15 @@ class Taste:
         self.redraw()
 
     @property
-    def trust(self) -> float:
-        """How much of what has been learnt is played for, 0 to 1: as much as it has foretold of the ratings.
+    def trust(self) -> np.ndarray:
+        """How much of what has been learnt of each head is played for, float64[heads] in 0..1: as much as it has
+        foretold of the ratings.
 
         Before it has foretold any it is credited. Who presses whatever is played leaves little to be foretold, hardly
         more than that credit, and it is not to stand for ever.
         """
-        scalars = self._sums[2]
-        credit = TRUST * EXPIRES ** scalars[9] + 1e-9
-        return float(min(max(TRUSTED * (scalars[2] + credit) / (scalars[3] + credit), 0.0), 1.0))
+        credit = TRUST * EXPIRES ** float(self._sums[2][4]) + 1e-9
+        return np.minimum(TRUSTED * stacked(self._told, credit), 1.0)
 
     @property
     def n(self) -> int:
@@ -170,13 +175,13 @@ class Taste:
         """Learn from one rating, and from what nobody rated before it (``silent``, float32[N_X]). The draw stays as it
         was but for what has been learnt; a dislike draws anew. Returns whether it shows that the taste has changed."""
         i = self._next(t_ns, x, value, 1.0)
-        surprise(self._sums[2], self._x[i], value, self._spread, self._mu, self._work, FADES)
+        surprise(self._sums[2], self._told, self._x[i], value, self._spread, self._mu, self._work, FADES)
         changed = self._doubted(i)
         if silent is not None and self.one_sided(i):
             self._silent[i] = silent * np.float32(np.sqrt(SILENT))
         if self._silent[i].any():
-            foretell(self._sums[2], self._silent[i], 0.0, self._mu)
-        foretell(self._sums[2], self._x[i], value, self._mu)
+            foretell(self._told, self._silent[i], 0.0, self._mu, self._head_of)
+        foretell(self._told, self._x[i], value, self._mu, self._head_of)
         self._absorb(self._sums, i)
         if value < 0.0:
             self._z[:] = self._another()
@@ -193,9 +198,11 @@ class Taste:
             column[self.n] = 0
         self._remains[self.n] = 1.0
         self._before[self.n % UNDO] = 0.0
-        self._spread[:], scalars, self._z[:] = np.split(before, [N_X + 1, N_X + 1 + N_SCALARS])
+        ends = np.cumsum([self._spread.size, N_SCALARS, self._told.size])
+        self._spread[:], scalars, told, self._z[:] = np.split(before, ends)
         self._rebuild()
         self._sums[2][:] = scalars
+        self._told[:] = told.reshape(self._told.shape)
         self._settle()
         return True
 
@@ -226,7 +233,7 @@ class Taste:
         i = self._next(t_ns, x, y, k)
         weigh(self._sums[2], told)
         changed = self._doubted(i)
-        foretell(self._sums[2], self._x[i], y, self._mu)
+        foretell(self._told, self._x[i], y, self._mu, self._head_of)
         self._absorb(self._sums, i)
         self._fit(ROUNDS)
         return changed
@@ -283,7 +290,8 @@ class Taste:
         return {
             "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "weight": self._weight,
             "remains": self._remains, "before": self._before, "spread": self._spread, "n": self._n,
-            "gram": self._base[0], "product": self._base[1], "surprise": self._sums[2], "z": self._z,
+            "gram": self._base[0], "product": self._base[1], "surprise": self._sums[2], "told": self._told,
+            "z": self._z,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
@@ -320,7 +328,7 @@ class Taste:
         self._x[i], self._y[i], self._t[i], self._weight[i] = x, y, t_ns, weight
         self._silent[i] = 0.0
         self._remains[i] = 1.0
-        self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._z])
+        self._before[i % UNDO] = np.concatenate([self._spread, self._sums[2], self._told.reshape(-1), self._z])
         self._n[0] = i + 1
         return i
 
@@ -332,12 +340,12 @@ class Taste:
 
     def _fit(self, rounds: int) -> None:
         """Posterior and draw; before any rating nothing is tried: the prior is what there is."""
-        of_one = float(self._sums[2][9])
+        of_one = float(self._sums[2][4])
         daring = self.daring / np.hypot(1.0, of_one / BOLD_FOR) if self.n or self._always else 0.0
         posterior(*self._sums, self._spread, rounds, self._z, self._work, self._mu, self._var, self._draw)
-        known = self.trust * self._mu
-        np.matmul(known[:N_BASIS], self._centred, out=self.mean)
-        np.matmul((known + daring * self._draw)[:N_BASIS], self._centred, out=self.weights)
+        known = self.trust[self._head_of] * self._mu[:N_BASIS]
+        np.matmul(known, self._centred, out=self.mean)
+        np.matmul(known + daring * self._draw[:N_BASIS], self._centred, out=self.weights)
 
     def _rebuild(self) -> None:
         for now, base in zip(self._sums[:2], self._base, strict=True):
@@ -349,12 +357,13 @@ class Taste:
         """Whether what is known has come to foretell so badly, having foretold well, that observation ``i`` is of
         another taste: then `REMAINS` of what was known is kept, and exploring begins anew."""
         scalars = self._sums[2]
-        changed = bool(min(scalars[7], scalars[8]) > DOUBT)
+        changed = bool(min(scalars[2], scalars[3]) > DOUBT)
         if changed:
             self._remains[i] = REMAINS
-            scalars[:4] *= REMAINS
-            scalars[7:] = 0.0
-        scalars[9] += 1.0
+            scalars[:2] *= REMAINS
+            self._told *= REMAINS
+            scalars[2:] = 0.0
+        scalars[4] += 1.0
         return changed
 
     def _absorb(self, sums: tuple[np.ndarray, ...], i: int) -> None:
@@ -390,9 +399,10 @@ def check(state: dict[str, np.ndarray]) -> None:
     spread, gram = state["spread"], state["gram"]
     before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
     before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
-    sums = np.delete(state["surprise"], [2, 4])  # C and T may be below 0
+    sums = np.append(state["surprise"], state["told"].diagonal())
     positive = (spread > 0.0).all() and (before > 0.0).all() and (sums >= 0.0).all() and (state["remains"] > 0.0).all()
-    if not positive or (state["remains"] > 1.0).any() or not np.allclose(gram, gram.T) or (gram.diagonal() < 0.0).any():
+    even = all(np.allclose(table, table.T) for table in (gram, state["told"]))
+    if not positive or not even or (state["remains"] > 1.0).any() or (gram.diagonal() < 0.0).any():
         raise TasteError(_ODD)
 
 

@@ -86,6 +86,15 @@ def test_interaction_is_above_0_where_each_prefers_its_own():
     assert verdicts.interaction((1.0, 0.5), (0.25, -0.25)) == 1.5
 
 
+def test_what_moves_besides_has_its_error_and_its_share():
+    goal = verdicts.Goal("family", 1.0, 3.0, 2.0)
+    found = verdicts.moved([0.1, 0.3, 0.2], -0.25, goal)
+    assert found == {"moves": 0.2, "error": 0.058, "share": 0.1, "told": -0.25}
+    flat = verdicts.Goal("family", 1.0, 1.0, 2.0)
+    assert verdicts.moved([0.5], 0.0, flat) == {"moves": 0.5, "error": None, "share": None, "told": 0.0}
+    assert verdicts.moved([0.5], 0.0, None)["share"] is None
+
+
 def test_what_has_been_recovered_is_a_part_of_the_loss():
     assert verdicts.recovered([1.0, 2.0], [0.0, -1.0], [0.5, 0.5]) == 0.5
     assert verdicts.recovered([1.0, 1.0], [0.5, 1.0], [1.0, 1.0]) is None  # of too little, a part says nothing
@@ -328,6 +337,9 @@ def test_a_small_run_reports_what_is_documented(small: None, capsys: pytest.Capt
     assert set(report["tasteless"]) == {"always", "random", "silent"}
     assert report["short_of"] > 0
     assert report["change"]["listeners"]["leaps"]["to"] == "long notes"
+    assert set(report["rhythm_only"]) == {"long notes"}
+    assert set(report["rhythm_only"]["long notes"]) == {"rising steps", "high notes"}
+    assert set(report["rhythm_only"]["long notes"]["high notes"]) <= told
     assert png.read_bytes().startswith(b"\x89PNG")
     text = [cells[0] for cells in taste.rows(report)]
     assert sum(line.startswith(("leaps  ", "long notes  ")) for line in text) == 2

@@ -1,5 +1,6 @@
 """The learned listener: its regression against numpy, exact undo, what silence says, and planning on it."""
 
+import itertools
 import math
 from math import erfc
 
@@ -16,8 +17,8 @@ from livecomposer.music.actions import N_LENGTHS
 from livecomposer.music.context import HEADS
 from livecomposer.music.metre import parse_metre
 from livecomposer.ratings import features, taste
-from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS
-from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS
+from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS, trend_basis
+from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS, stacked
 from livecomposer.ratings.taste import (
     EXPIRES,
     FARTHEST,
@@ -74,7 +75,14 @@ def test_the_posterior_is_that_of_plain_linear_algebra():
     mean = np.linalg.solve(precision, product / spread[-1])
     np.testing.assert_allclose(t._mu, mean, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(t._var, np.diag(np.linalg.inv(precision)), rtol=1e-7)
-    np.testing.assert_allclose(t.weights, t.trust * mean[:N_BASIS] @ centred(t), rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(t.weights, (by_head(t) @ t.trust) * mean[:N_BASIS] @ centred(t), rtol=1e-7, atol=1e-9)
+
+
+def by_head(t):
+    """Whether a feature or trend is a head's, bool[N_BASIS, 3]."""
+    of = np.repeat(np.arange(3), N_OF)
+    trends = np.array([of[np.flatnonzero(row)[0]] for row in trend_basis()])
+    return np.append(of, trends)[:, None] == np.arange(3)
 
 
 def centred(t):
@@ -108,39 +116,85 @@ def test_what_a_rating_is_about_is_its_twin(reached):
     np.testing.assert_array_equal(t.features_of(about), np.append(t._basis @ x, 1.0).astype(np.float32))
 
 
+def missed(rows, credit, c):
+    """What the heads' parts (u_1, u_2, u_3 of the rows r, u, y), so weighed, leave of y, and what the weights cost."""
+    w = rows[:, 0] @ rows[:, 0]
+    apart = rows - rows[:, :1] * (rows[:, 0] @ rows / w if w else np.zeros(5))
+    return float(np.sum((apart[:, 4] - apart[:, 1:4] @ c) ** 2) + credit * np.sum((c - 1.0) ** 2))
+
+
+def stacked_twin(rows, credit):
+    """Whichever of the heads weigh nothing, the others by plain linear algebra."""
+    w = rows[:, 0] @ rows[:, 0]
+    apart = rows - rows[:, :1] * (rows[:, 0] @ rows / w if w else np.zeros(5))
+    u, y = apart[:, 1:4], apart[:, 4]
+    candidates = [np.zeros(3)]
+    for which in itertools.product([False, True], repeat=3):
+        free, c = np.flatnonzero(which), np.zeros(3)
+        if free.size:
+            c[free] = np.linalg.solve(u[:, free].T @ u[:, free] + credit * np.eye(free.size), u[:, free].T @ y + credit)
+            candidates.append(c)
+    return min((c for c in candidates if (c >= 0.0).all()), key=lambda c: missed(rows, credit, c))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), *[st.floats(-1.0, 1.0)] * 4), max_size=12),
+    st.floats(0.01, 2.0),
+)
+def test_the_weights_of_the_heads_are_their_twin(rows, credit):
+    rows = np.array(rows).reshape(-1, 5)
+    found, twin = stacked(np.ascontiguousarray(rows.T @ rows), credit), stacked_twin(rows, credit)
+    assert (found >= 0.0).all()
+    assert missed(rows, credit, found) == pytest.approx(missed(rows, credit, twin), rel=1e-4, abs=1e-4)
+
+
 def test_what_foretells_no_rating_is_not_played_for():
-    """Told before each rating by what had been learnt then, beside the mean of those before it."""
-    for values, low, high in ((None, 0.95, 1.0), (np.random.default_rng(5).choice([-1.0, 1.0], 100), 0.0, 0.4)):
+    """Told before each rating by what had been learnt then of each head, beside the mean of those before it."""
+    for meant in (True, False):
         t, (x, y) = Taste(SEEN, 1), drawn(100)
         t.explore(0.0)
-        y = y if values is None else values
-        together = alone = level = weight = 0.0
+        if not meant:
+            y = np.random.default_rng(5).choice([-1.0, 1.0], 100)
+        rows = np.zeros((0, 5))
         for i in range(100):
-            if i:
-                usual = level / weight
-                told = t._mu @ x[i].astype(float) - usual
-                together, alone = 0.95 * together + (y[i] - usual) * told, 0.95 * alone + told**2
-            level, weight = 0.95 * level + y[i], 0.95 * weight + 1.0
+            told = (t._mu[:N_BASIS] * x[i, :N_BASIS]) @ by_head(t)
+            rows = np.vstack([rows * np.sqrt(0.95), [1.0, *told, y[i]]])
             t.rate(i, float(y[i]), x[i])
-        credit = TRUST * EXPIRES**100
-        trust = float(np.clip(TRUSTED * (together + credit) / (alone + credit), 0.0, 1.0))
-        assert t.trust == pytest.approx(trust, abs=1e-9) and low <= trust <= high
-        np.testing.assert_allclose(t.mean, trust * t._mu[:N_BASIS] @ centred(t), rtol=1e-6, atol=1e-9)
+        trust = np.minimum(TRUSTED * stacked_twin(rows, TRUST * EXPIRES**100), 1.0)
+        np.testing.assert_allclose(t.trust, trust, atol=1e-4)
+        np.testing.assert_allclose(t.mean, (by_head(t) @ t.trust) * t._mu[:N_BASIS] @ centred(t), rtol=1e-6, atol=1e-9)
+        if meant:
+            assert (t.trust[:2] > 0.95).all()  # of the third head nothing is liked
+        else:
+            assert (t.trust < 0.4).all()
+
+
+def test_what_nobody_cares_for_is_not_played_for():
+    """A listener of rhythm only: what a few ratings seem to say of the melody has foretold nothing."""
+    trust = []
+    for seed in range(20):
+        t, (x, _) = Taste(SEEN, 1), drawn(50, seed)
+        noise = np.random.default_rng(seed).normal(0.0, 0.3, 50)
+        for i in range(50):
+            t.rate(i, float(np.clip(0.4 * x[i, 3] + noise[i], -1.0, 1.0)), x[i])
+        trust.append(t.trust)
+    rhythm, melody, harmony = np.mean(trust, axis=0)
+    assert rhythm > 0.95 and melody < 0.75 and harmony < 0.75
 
 
 def test_who_always_says_yes_at_random_is_not_followed_and_who_means_it_is():
     """Both press one way only; what the one is silent about is no different from what they press for."""
-    rng = np.random.default_rng(2)
-    trust = []
-    for meant in (True, False):
-        t = Taste(SEEN, 1)
+    trust = {True: [], False: []}
+    for meant, seed in itertools.product(trust, range(8)):
+        t, rng = Taste(SEEN, 1), np.random.default_rng(seed)
         for i in range(60):
             x, silent = drawn(2, int(rng.integers(1 << 30)))[0]
             if meant:
                 x[3], silent[3] = 1.5, -0.5
             t.rate(i, 1.0, x, silent)
-        trust.append(t.trust)
-    assert trust[0] > 0.9 and trust[1] < 0.4
+        trust[meant].append(t.trust)
+    assert np.min(trust[True], axis=0)[0] > 0.9
+    assert (np.mean(trust[False], axis=0) < 0.65).all()
 
 
 def test_two_likings_are_found_among_all_features():
@@ -295,7 +349,7 @@ def test_another_taste_is_noticed_once_and_soon_played_for(monkeypatch):
     stubborn, _, _, never = of_another_mind(100)
     assert not any(never) and (np.abs(stubborn._mu[[3, 20]]) < 0.1).all()
     assert t._mu[3] < -0.2 and t._mu[20] > 0.2
-    assert t._sums[2][9] == 94.0
+    assert t._sums[2][4] == 94.0
     assert t.state()["remains"][:68].tolist() == [1.0] * 66 + [pytest.approx(REMAINS), 1.0]
 
 
@@ -320,11 +374,11 @@ def test_ratings_are_weighed_for_what_is_known_against_a_constant():
         assert t.rate(i, value, x[i]) == changed
         if changed:
             doubt = best = 0.0
-        told_t, told_w, told_q = (
-            REMEMBERS * s + new for s, new in ((told_t, value), (told_w, 1.0), (told_q, value**2))
-        )
-        np.testing.assert_allclose(t._sums[2][4:9], (told_t, told_w, told_q, doubt, best), rtol=1e-6, atol=1e-9)
-    assert t._sums[2][9] == 34.0
+        keeps = REMEMBERS * (REMAINS if changed else 1.0)
+        told_t, told_w, told_q = (keeps * s + new for s, new in ((told_t, value), (told_w, 1.0), (told_q, value**2)))
+        sums = (*t._told[0, [4, 0]], t._told[4, 4], *t._sums[2][2:4])
+        np.testing.assert_allclose(sums, (told_t, told_w, told_q, doubt, best), rtol=1e-6, atol=1e-9)
+    assert t._sums[2][4] == 34.0
 
 
 def test_the_same_taste_is_not_taken_for_another():
