@@ -48,7 +48,7 @@ class Habit:
     def __init__(self) -> None:
         self._n = 0
         self._log = np.zeros((LATEST + UNDO, GRID.size))  # likelihood of each press, by share
-        self.share = 0.5
+        self._weigh()
 
     def chance(self, phrase: float, moment: float) -> float:
         """That a press is about a phrase, the density of its time being ``phrase`` if so and else ``moment``."""
