@@ -102,8 +102,9 @@ def _oracle(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, An
     name = task.listener
     told = lessons.oracle(tastes[name], SEED, size.oracle, rests=task.seed == 1)
     takes = lessons.frozen(told, size.takes * size.seeds)
-    pleases = lessons.judge(takes, [tastes[asked] for asked in (name, *MELODY_ONLY)]).pleases
-    return {"pleases": pleases[name], "melody": {other: pleases[other] for other in MELODY_ONLY}}
+    played = lessons.judge(takes, [tastes[asked] for asked in (name, *MELODY_ONLY)])
+    melody = {other: played.pleases[other] for other in MELODY_ONLY}
+    return {"pleases": played.pleases[name], "melody": melody, "pitches": played.pitches}
 
 
 def _best(size: Size, tastes: Mapping[str, Taste], task: Task) -> dict[str, Any]:

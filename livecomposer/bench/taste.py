@@ -20,11 +20,11 @@ Keys of the report:
   should).
 - ``listeners``: by name ``group``, ``prior``, ``oracle``, ``gap``, ``best`` (of those takes), ``beaten`` (by the
   oracle), ``pooled``; ``diversity`` (distinct 4-grams after 50 ratings in parts of the prior's, equal numbers of
-  notes) and ``in_key`` (of notes); shares ``graded_20``, ``graded_50``, ``thumb_50``, ``ab_50`` (A/B answers),
-  ``used_50`` (graded, by who grows used to what is heard: 0.7 of its mean level of late is taken off), ``q_50`` (agent
-  q beside its own prior), ``last_50`` (the same with credit for the last note only), ``shuffled_50`` (the same times,
-  values permuted), ``clock_10`` (a rating after each phrase, for 10 minutes), ``heard`` (what is played meanwhile,
-  minutes 5 to 10).
+  notes), ``asked`` (the oracle's: what such a taste leaves of it) and ``in_key`` (of notes); shares ``graded_20``,
+  ``graded_50``, ``thumb_50``, ``ab_50`` (A/B answers), ``used_50`` (graded, by who grows used to what is heard: 0.7 of
+  its mean level of late is taken off), ``q_50`` (agent q beside its own prior), ``last_50`` (the same with credit for
+  the last note only), ``shuffled_50`` (the same times, values permuted), ``clock_10`` (a rating after each phrase, for
+  10 minutes), ``heard`` (what is played meanwhile, minutes 5 to 10).
 - ``scores``: the same columns, ``q_20`` and ``clock_5``, as scores; ``ab_50`` is None if the instrument plays no pairs.
 - ``curves``: scores by group after 0 to 50 graded ratings; ``minutes``: mean, till there are 50 of them, by column.
 - ``clock``: ``per_minute`` (ratings), ``worst_tenth`` (mean share of those runs after 10 minutes),
@@ -46,7 +46,7 @@ Keys of the report:
 import gc
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from statistics import fmean
 from typing import Any
@@ -129,7 +129,7 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
     goals = {
         name: Goal(
             ARCHETYPES[name].group, fmean(p["dyna-q"].pleases[name] for p in prior),
-            max(done[Task("oracle", name, rests)]["pleases"] for rests in (0, 1)),
+            _oracle(name, done)["pleases"],
             max(result[name] for result in best),
         )
         for name in size.listeners
@@ -175,6 +175,11 @@ def verdict(size: Size, done: Done) -> dict[str, Any]:
     }
 
 
+def _oracle(name: str, done: Done) -> dict[str, Any]:
+    """Of the two that were told, the one that pleases more."""
+    return max((done[Task("oracle", name, rests)] for rests in (0, 1)), key=lambda oracle: oracle["pleases"])
+
+
 def _gains(done: Done, part: str, mark: int | str) -> dict[Run, float]:
     """By run: U at a mark (ratings or seconds of ``played``, or another result) less the prior's."""
     found = {}
@@ -200,10 +205,16 @@ def _listed(
     name: str, size: Size, done: Done, goal: Goal, shares: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Any]:  # fmt: skip
     diverse, in_key = _variety("graded", name, size, done)
+    told = _oracle(name, done)["pitches"]
+    asked = [
+        verdicts.diversity(told[at : at + size.takes], done[Task("prior", "", seed)]["dyna-q"].pitches)
+        for seed, at in enumerate(range(0, size.seeds * size.takes, size.takes))
+    ]
     figures = {key: round(getattr(goal, key), 3) for key in ("prior", "oracle", "gap", "best")}
     return {
         "group": goal.group, **figures, "beaten": goal.oracle > goal.best, "pooled": goal.pooled,
-        "diversity": diverse, "in_key": in_key, **{column: shares[column].get(name) for column in COLUMNS},
+        "diversity": diverse, "asked": _mean(asked), "in_key": in_key,
+        **{column: shares[column].get(name) for column in COLUMNS},
     }  # fmt: skip
 
 
@@ -212,10 +223,15 @@ def _variety(part: str, name: str, size: Size, done: Done) -> tuple[float | None
     diverse, key = [], []
     for seed in range(size.seeds):
         pitches = done[Task(part, name, seed)]["played"][CURVE[-1]].pitches
-        share = verdicts.diversity(pitches, done[Task("prior", "", seed)]["dyna-q"].pitches)
-        diverse += [share] if share is not None else []
+        diverse.append(verdicts.diversity(pitches, done[Task("prior", "", seed)]["dyna-q"].pitches))
         key.append(lessons.in_key(pitches))
-    return round(fmean(diverse), 3) if diverse else None, round(fmean(key), 3)
+    return _mean(diverse), round(fmean(key), 3)
+
+
+def _mean(shares: Iterable[float | None]) -> float | None:
+    """Of those that there are."""
+    known = [share for share in shares if share is not None]
+    return round(fmean(known), 3) if known else None
 
 
 def _opposites(size: Size, done: Done) -> dict[str, Any]:
@@ -269,7 +285,7 @@ def _change(size: Size, done: Done, goals: Mapping[str, Goal]) -> dict[str, Any]
 def _rhythm_only(size: Size, done: Done, goals: Mapping[str, Goal]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name in (name for name in RHYTHM_ONLY if name in size.listeners):
-        told = max((done[Task("oracle", name, rests)] for rests in (0, 1)), key=lambda oracle: oracle["pleases"])
+        told = _oracle(name, done)
         found[name] = {}
         for other in MELODY_ONLY:
             priors = [done[Task("prior", "", seed)] for seed in range(size.seeds)]
@@ -341,7 +357,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
         return of_agents.rows(report)
     r = report
     head = f"{'':20}{'prior':>7}{'oracle':>7}{'gap':>6}{'best':>6}" + "".join(f"{c:>12}" for c in COLUMNS.values())
-    lines = [head + f"{'diverse':>9}{'in key':>8}"]
+    lines = [head + f"{'diverse':>9}{'oracle':>7}{'in key':>8}"]
     for group in GROUPS:
         members = [(name, found) for name, found in r["listeners"].items() if found["group"] == group]
         for name, found in members:
@@ -349,7 +365,7 @@ def rows(report: dict[str, Any]) -> list[list[str]]:
             lines.append(
                 f"{name:20}{found['prior']:>7.2f}{found['oracle']:>7.2f}{found['gap']:>6.2f}{found['best']:>6.2f}"
                 + "".join(f"{_cell(found[column]):>12}" for column in COLUMNS)
-                + f"{_cell(found['diversity']):>9}{found['in_key']:>8.0%}{flags}"
+                + f"{_cell(found['diversity']):>9}{_cell(found['asked']):>7}{found['in_key']:>8.0%}{flags}"
             )
     for group in (*GROUPS, "all"):
         found = {column: (r["scores"][column] or {}).get(group, {}) for column in COLUMNS}
