@@ -169,26 +169,33 @@ def foretell(told, x, y, mean, head_of):
             told[i, j] = REMEMBERS * told[i, j] + z[i] * z[j]
 
 
-# the c ≥ 0 that minimise Σ (y − ȳ − Σ_h c_h (u_h − ū_h))² + κ Σ_h (c_h − 1)², ȳ and ū the means by r, κ = ``credit``:
-# c_h ← max(c_h + (C − Vc)_h/V_hh, 0), V_gh = κ [g = h] + Σ (u_g − ū_g)(u_h − ū_h), C_h = κ + Σ (u_h − ū_h)(y − ȳ)
-@njit("float64[::1](float64[:,::1], float64)", cache=True)
-def stacked(told, credit):
+# κ = ``credit``, λ = ``pull``, ȳ and ū the means by r, V_gh = Σ (u_g − ū_g)(u_h − ū_h), C_h = Σ (u_h − ū_h)(y − ȳ);
+# what all heads together weigh, w = (Σ C + κ)/(Σ V + κ) in 0..1, and then each, the c ≥ 0 that minimise
+# Σ (y − ȳ − Σ_h c_h (u_h − ū_h))² + λ Σ_h (c_h − w)²: c_h ← max(c_h + (C + λw − (V + λI)c)_h/(V_hh + λ), 0)
+@njit("float64[::1](float64[:,::1], float64, float64)", cache=True)
+def stacked(told, credit, pull):
     last = told.shape[0] - 1
-    c = np.ones(last - 1)
     usual = 1.0 / told[0, 0] if told[0, 0] > 0.0 else 0.0
+    apart = np.empty((last, last))  # V, and C behind it
+    foretold = varied = credit
+    for h in range(1, last):
+        for g in range(1, last + 1):
+            apart[h - 1, g - 1] = told[h, g] - told[0, h] * told[0, g] * usual
+            if g < last:
+                varied += apart[h - 1, g - 1]
+        apart[h - 1, h - 1] = max(apart[h - 1, h - 1], 0.0)
+        foretold += apart[h - 1, last - 1]
+    together = min(max(foretold / max(varied, credit), 0.0), 1.0)
+    c = np.full(last - 1, together)
     for _ in range(SWEEPS):
         farthest = 0.0
-        for h in range(1, last):
-            left = credit + told[h, last] - told[0, h] * told[0, last] * usual
-            own = credit
-            for g in range(1, last):
-                v = told[h, g] - told[0, h] * told[0, g] * usual
-                if g == h:
-                    v = own = credit + max(v, 0.0)
-                left -= v * c[g - 1]
-            was = c[h - 1]
-            c[h - 1] = max(was + left / own, 0.0)
-            farthest = max(farthest, abs(c[h - 1] - was))
+        for h in range(last - 1):
+            left = apart[h, last - 1] + pull * (together - c[h])
+            for g in range(last - 1):
+                left -= apart[h, g] * c[g]
+            was = c[h]
+            c[h] = max(was + left / (apart[h, h] + pull), 0.0)
+            farthest = max(farthest, abs(c[h] - was))
         if farthest < STILL:
             break
     return c

@@ -48,6 +48,10 @@ FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, an
 BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
 TRUSTED = 2.0  # how surely what is learnt is taken to be a taste
 TRUST, EXPIRES = 0.5, 0.97  # what it is credited with beforehand, and what is left of that credit after each rating
+TOGETHER, APART = (
+    0.1,
+    0.93,
+)  # what holds each head to what all are trusted, and what is left of 1 more after each rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
@@ -135,13 +139,16 @@ class Taste:
     @property
     def trust(self) -> np.ndarray:
         """How much of what has been learnt of each head is played for, float64[heads] in 0..1: as much as it has
-        foretold of the ratings.
+        foretold of the ratings, and (`TOGETHER`) all of them.
 
         Before it has foretold any it is credited. Who presses whatever is played leaves little to be foretold, hardly
-        more than that credit, and it is not to stand for ever.
+        more than that credit, and it is not to stand for ever. Presses of one kind only tell little of what each head
+        has foretold, the less the more is liked: then the heads stay together.
         """
-        credit = TRUST * EXPIRES ** float(self._sums[2][4]) + 1e-9
-        return np.minimum(TRUSTED * stacked(self._told, credit), 1.0)
+        n = float(self._sums[2][4])
+        credit = TRUST * EXPIRES**n + 1e-9
+        pull = TOGETHER + (1.0 if self.one_sided(self.n) else APART**n)
+        return np.minimum(TRUSTED * stacked(self._told, credit, pull), 1.0)
 
     @property
     def n(self) -> int:

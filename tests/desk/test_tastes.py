@@ -155,13 +155,14 @@ def test_every_taste_in_a_row(run, home, keep, taught):
     keep("mine.unused-20260101-120000", taught)
     shutil.copy(__file__, home / "tastes" / "notes.txt")
     likes, dislikes = figures(taught)
-    sizes = [f"{path.stat().st_size / 1000:.0f} kB".rjust(5) for path in (old, mine)]
+    sizes = [f"{path.stat().st_size / 1000:.0f} kB" for path in (old, mine)]
+    wide = max(map(len, sizes))
     assert run() == (
         0,
         f"Tastes in {home / 'tastes'}:\n"
-        "  name        agent   ratings  likes  dislikes  pairs  last rated         size\n"
-        f"  An old one  q             –      –         –      –  2026-05-01 12:00  {sizes[0]}\n"
-        f"* mine        dyna-q       60     {likes}        {dislikes}      0  2026-05-01 12:00  {sizes[1]}\n"
+        f"  name        agent   ratings  likes  dislikes  pairs  last rated        {'size':>{wide}}\n"
+        f"  An old one  q             –      –         –      –  2026-05-01 12:00  {sizes[0]:>{wide}}\n"
+        f"* mine        dyna-q       60     {likes}        {dislikes}      0  2026-05-01 12:00  {sizes[1]:>{wide}}\n"
         "(* is what `livecomposer play` plays to, unless --taste names another)\n"
         "! half.npz is damaged (BadZipFile); it has not been used or changed\n"
         "Set aside (`livecomposer tastes rename OLD NEW` takes one back): mine.unused-20260101-120000\n",
