@@ -48,10 +48,8 @@ FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, an
 BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
 TRUSTED = 2.0  # how surely what is learnt is taken to be a taste
 TRUST, EXPIRES = 0.5, 0.97  # what it is credited with beforehand, and what is left of that credit after each rating
-TOGETHER, APART = (
-    0.1,
-    0.93,
-)  # what holds each head to what all are trusted, and what is left of 1 more after each rating
+TOGETHER = 0.1  # what holds each head to what all of them are trusted, in squared ratings;
+APART = 0.93  # and what is left of 1 more after each rating
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
@@ -120,7 +118,7 @@ class Taste:
         self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
         self._remains = np.ones(ROOM, dtype=np.float32)  # of what was known before it: 1 unless the taste changed
         # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what `weigh`
-        # sums, and how many there have been of one taste; what `foretell` sums
+        # sums, and how many there have been of one taste; and what `foretell` sums of all
         self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
         self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
         self._told = np.zeros((len(TABLES) + 2, len(TABLES) + 2))
@@ -142,8 +140,8 @@ class Taste:
         foretold of the ratings, and (`TOGETHER`) all of them.
 
         Before it has foretold any it is credited. Who presses whatever is played leaves little to be foretold, hardly
-        more than that credit, and it is not to stand for ever. Presses of one kind only tell little of what each head
-        has foretold, the less the more is liked: then the heads stay together.
+        more than that credit, and it is not to stand for ever. Presses of one kind only (or none, but answers to
+        pairs) tell little of what each head has foretold, the less the more is liked: then the heads stay together.
         """
         n = float(self._sums[2][4])
         credit = TRUST * EXPIRES**n + 1e-9
