@@ -32,28 +32,32 @@ def _passed(d, shape, scale):
 
 # w_i = F(t − on_i) − F(t − off_i): the chance that the moment that is meant lies in the note;
 # off_i is the next onset, or on_i + LASTS_S if that is sooner
-@njit("int64(int64[::1], int64, int64, int64, int64, float64, float64[::1])", cache=True)
+@njit("Tuple((int64, float64))(int64[::1], int64, int64, int64, int64, float64, float64[::1])", cache=True)
 def delay_weights(t_ns, first, n, t_rating, shape, scale, weights):
-    """Fill ``weights[first:n]`` with the chance of each row and return the first row with any (n if none).
+    """Fill ``weights[first:n]`` with the chance of each row; return the first row with any (n if none), and the chance
+    that it is any of them.
 
-    ``t_ns`` int64[rows] ascending; rows of one sonority share one onset and so the same weight. The delay is Gamma
-    with ``shape`` (whole) and ``scale`` (s).
+    ``t_ns`` int64[rows] ascending; rows of one sonority share one onset and so the same weight, which counts once. The
+    delay is Gamma with ``shape`` (whole) and ``scale`` (s).
     """
-    total = 0.0
+    total = chance = 0.0
     start = n
     onset = after = t_rating
     for i in range(n - 1, first - 1, -1):
         d = (t_rating - t_ns[i]) * 1e-9
         if d > WINDOW_S:
             break
-        if t_ns[i] < onset:
+        another = t_ns[i] < onset
+        if another:
             after = onset
             onset = t_ns[i]
         until = max((t_rating - after) * 1e-9, d - LASTS_S)
         weights[i] = _passed(d, shape, scale) - _passed(until, shape, scale)
         total += weights[i]
+        if another:
+            chance += weights[i]
         start = i
-    return start if total > 0.0 else n
+    return (start, chance) if total > 0.0 else (n, 0.0)
 
 
 class Credit:
@@ -74,15 +78,13 @@ class Credit:
         reached = []
         chance = 0.0
         for head, table in enumerate(self.tables):
-            start = delay_weights(
+            start, chance = delay_weights(
                 table.t_ns, table.matured, table.n, t_ns, self.delay.shape, self.delay.scale_s, self._weights
             )
             chances = self._weights[start : table.n].tolist()
             total = sum(chances)
             first = table.first + start
             reached += [(head, first + i, x / total) for i, x in enumerate(chances) if x > LEAST * total]
-            onsets = table.t_ns[start : table.n].tolist()
-            chance = sum(dict(zip(onsets, chances, strict=True)).values())  # a sonority counts once
         return reached, chance
 
     def whole(self, phrase: Phrase) -> list[tuple[int, int, float]]:

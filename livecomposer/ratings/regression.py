@@ -12,6 +12,7 @@ DOUBT, AT_MOST = 3.0, 1.0  # nats by which ratings must speak for what is known,
 BLANK = 0.4  # variance of ratings before any; it weighs as one
 REMEMBERS = 0.95  # of earlier predictions, per rating
 N_SCALARS = 5  # float64 that go from rating to rating: S, n, D, B, and the ratings of one taste
+ROWS = 4  # of a triangle that are subtracted from the others together
 SWEEPS, STILL = 500, 1e-7  # of coordinate descent at most, and the step at which it has arrived
 
 
@@ -22,9 +23,11 @@ def absorb(gram, product, x, y, keeps):
     along = np.zeros(n)
     c = 0.0
     said = 0.0
-    for i in range(n):
+    for i in range(n):  # G is symmetric
+        row = gram[i]
         for j in range(n):
-            along[i] += gram[i, j] * x[j]
+            along[j] += row[j] * x[i]
+    for i in range(n):
         c += x[i] * along[i]
         said += x[i] * product[i]
     lost = (1.0 - keeps) / c if c > 1e-9 else 0.0
@@ -33,6 +36,17 @@ def absorb(gram, product, x, y, keeps):
         for j in range(n):
             gram[i, j] += xi * x[j] - lost * along[i] * along[j]
         product[i] += xi * y - lost * along[i] * said
+
+
+# of the first n ratings: likes, dislikes (an answer to a pair, which has no intercept, is neither)
+@njit("UniTuple(int64, 2)(float32[:,::1], float64[::1], int64)", cache=True)
+def presses(x, y, n):
+    likes = dislikes = 0
+    for i in range(n):
+        if x[i, x.shape[1] - 1] != 0.0:
+            likes += y[i] > 0.0
+            dislikes += y[i] < 0.0
+    return likes, dislikes
 
 
 # m·x and xᵀA⁻¹x (A = UᵀU as factored last)
@@ -69,31 +83,76 @@ def weigh(scalars, told):
     cache=True,
 )
 def surprise(scalars, told, x, y, spread, mean, work, fades):
-    d = x.shape[0]
-    error = y
-    for i in range(d):
-        error -= mean[i] * x[i]
-    h = 0.0
-    rest = np.zeros(d)
-    for i in range(d):
-        rest[i] += x[i]
-        rest[i] /= work[i, i]
-        h += rest[i] * rest[i]
-        for c in range(i + 1, d):
-            rest[c] -= work[i, c] * rest[i]
-    scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[d])
+    foretold, h = foreseen(x, mean, work)
+    error = y - foretold
+    scalars[0] = fades * scalars[0] + error * error / (1.0 + h / spread[-1])
     scalars[1] = fades * scalars[1] + 1.0
     last = told.shape[0] - 1
     usual = told[0, last] / told[0, 0] if told[0, 0] > 0.0 else 0.0
     blind = (BLANK + max(told[last, last] - usual * told[0, last], 0.0)) / (1.0 + told[0, 0])
-    foreseen = spread[d] + h
+    variance = spread[-1] + h
     apart = y - usual
-    weigh(scalars, 0.5 * (apart * apart / blind - error * error / foreseen - np.log(foreseen / blind)))
+    weigh(scalars, 0.5 * (apart * apart / blind - error * error / variance - np.log(variance / blind)))
+
+
+# A = UᵀU in place, U its upper triangle: `ROWS` rows of U, then what they leave of each row below. Rows are views, for the
+# compiler to know that they do not overlap
+@njit("void(float64[:,::1])", cache=True)
+def factor(work):
+    d = work.shape[0]
+    for j in range(0, d, ROWS):
+        until = min(j + ROWS, d)
+        for i in range(j, until):
+            row = work[i, i:]
+            scale = 1.0 / np.sqrt(row[0])
+            for c in range(row.shape[0]):
+                row[c] *= scale
+            for k in range(i + 1, until):
+                below, rest = work[k, k:], row[k - i :]
+                for c in range(below.shape[0]):
+                    below[c] -= row[k - i] * rest[c]
+        for i in range(until, d):
+            below = work[i, i:]
+            r0, r1, r2, r3 = work[j, i:], work[j + 1, i:], work[j + 2, i:], work[j + 3, i:]
+            f0, f1, f2, f3 = r0[0], r1[0], r2[0], r3[0]
+            for c in range(below.shape[0]):
+                below[c] -= f0 * r0[c] + f1 * r1[c] + f2 * r2[c] + f3 * r3[c]
+
+
+# L = U⁻ᵀ, a lower triangle, in the same way
+@njit("void(float64[:,::1], float64[:,::1])", cache=True)
+def invert(work, inverse):
+    d = work.shape[0]
+    inverse[:, :] = 0.0
+    for i in range(d):
+        inverse[i, i] = 1.0
+    for j in range(0, d, ROWS):
+        until = min(j + ROWS, d)
+        for i in range(j, until):
+            row = inverse[i, : i + 1]
+            scale = 1.0 / work[i, i]
+            for c in range(row.shape[0]):
+                row[c] *= scale
+            for k in range(i + 1, until):
+                below = inverse[k, : i + 1]
+                for c in range(row.shape[0]):
+                    below[c] -= work[i, k] * row[c]
+        for i in range(until, d):
+            below = inverse[i, :until]
+            r0, r1, r2, r3 = (
+                inverse[j, :until],
+                inverse[j + 1, :until],
+                inverse[j + 2, :until],
+                inverse[j + 3, :until],
+            )
+            f0, f1, f2, f3 = work[j, i], work[j + 1, i], work[j + 2, i], work[j + 3, i]
+            for c in range(until):
+                below[c] -= f0 * r0[c] + f1 * r1[c] + f2 * r2[c] + f3 * r3[c]
 
 
 # M: v_i ← (ντ² + m_i² + s_i)/(ν + 1), m and s as they were
-# E: A = G/σ² + diag(1/v) = UᵀU, m = A⁻¹p/σ², s = diag A⁻¹
-# σ² = (2ab + S)/(2a + n) of what each rating surprised by; ``rounds`` of both (0: an E); draw = U⁻¹z
+# E: A = G/σ² + diag(1/v) = UᵀU, L = U⁻ᵀ, m = A⁻¹p/σ² = LᵀLp/σ², s = diag A⁻¹ = Σ_i L_i²
+# σ² = (2ab + S)/(2a + n) of what each rating surprised by; ``rounds`` of both (0: an E); draw = U⁻¹z = Lᵀz
 @njit(
     "void(float64[:,::1], float64[::1], float64[::1], float64[::1], int64, float64[::1], float64[:,::1],"
     " float64[::1], float64[::1], float64[::1])",
@@ -103,56 +162,30 @@ def posterior(gram, product, scalars, spread, rounds, z, work, mean, variance, d
     d = product.shape[0]
     inverse = np.empty((d, d))
     sigma2 = spread[d] = (2.0 * SHAPE * SCALE + scalars[0]) / (2.0 * SHAPE + scalars[1])
+    said = product / sigma2
     for _ in range(max(rounds, 1)):
         if rounds:
             for i in range(d - 1):
                 spread[i] = (NU * TAU * TAU + mean[i] * mean[i] + variance[i]) / (NU + 1.0)
         for i in range(d):
-            row, known = work[i], gram[i]
-            for c in range(i, d):
-                row[c] = known[c] / sigma2
-            row[i] += 1.0 / spread[i]
-        for j in range(d):  # rows as views: the compiler then knows that they do not overlap, and does four at once
-            row = work[j, j:]
-            pivot = 1.0 / np.sqrt(row[0])
+            row, known = work[i, i:], gram[i, i:]
             for c in range(row.shape[0]):
-                row[c] *= pivot
-            for i in range(1, row.shape[0]):
-                below, rest_of = work[j + i, j + i :], row[i:]
-                f = row[i]
-                for c in range(below.shape[0]):
-                    below[c] -= f * rest_of[c]
-        for i in range(d):
-            mean[i] = product[i] / sigma2
-        for i in range(d):
-            mean[i] /= work[i, i]
-            for c in range(i + 1, d):
-                mean[c] -= work[i, c] * mean[i]
-        for i in range(d - 1, -1, -1):
-            rest = mean[i]
-            for c in range(i + 1, d):
-                rest -= work[i, c] * mean[c]
-            mean[i] = rest / work[i, i]
+                row[c] = known[c] / sigma2
+            row[0] += 1.0 / spread[i]
+        factor(work)
+        invert(work, inverse)
+        mean[:] = 0.0
         variance[:] = 0.0
-        inverse[:, :] = 0.0  # U⁻ᵀ, lower triangle
-        for i in range(d):
-            inverse[i, i] = 1.0
+        draw[:] = 0.0
         for i in range(d):
             row = inverse[i, : i + 1]
-            scale = 1.0 / work[i, i]
-            for k in range(i + 1):
-                row[k] *= scale
-                variance[k] += row[k] * row[k]
-            for c in range(i + 1, d):
-                below = inverse[c, : i + 1]
-                f = work[i, c]
-                for k in range(i + 1):
-                    below[k] -= f * row[k]
-    for i in range(d - 1, -1, -1):
-        rest = z[i]
-        for c in range(i + 1, d):
-            rest -= work[i, c] * draw[c]
-        draw[i] = rest / work[i, i]
+            along = 0.0
+            for c in range(row.shape[0]):
+                along += row[c] * said[c]
+            for c in range(row.shape[0]):
+                mean[c] += row[c] * along
+                variance[c] += row[c] * row[c]
+                draw[c] += row[c] * z[i]
 
 
 # before each rating (and each silence that counts, y = 0): z = (r, u_1 .. u_H, y), r its intercept and u_h = Σ m_i x_i

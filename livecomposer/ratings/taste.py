@@ -32,6 +32,7 @@ from livecomposer.ratings.regression import (
     foreseen,
     foretell,
     posterior,
+    presses,
     stacked,
     surprise,
     weigh,
@@ -160,8 +161,7 @@ class Taste:
 
     def one_sided(self, n: int) -> bool:
         """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
-        values = self._y[:n] * (self._x[:n, N_X - 1] != 0.0)  # answers to pairs are 0
-        likes, dislikes = int(np.count_nonzero(values > 0.0)), int(np.count_nonzero(values < 0.0))
+        likes, dislikes = presses(self._x, self._y, n)
         return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
 
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:

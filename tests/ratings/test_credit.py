@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,13 +53,15 @@ def test_weights_are_the_formula(onsets, press, first, shape, scale):
     first = min(first, len(onsets))
     table = table_of(onsets)
     weights = np.full(256, -1.0)
-    start = delay_weights(table.t_ns, first, table.n, press * MS, shape, scale, weights)
+    start, chance = delay_weights(table.t_ns, first, table.n, press * MS, shape, scale, weights)
     expected = naive_weights([o * MS for o in onsets], first, press * MS, Delay(shape, scale))
     if sum(expected) > 1e-12:
         assert start <= np.flatnonzero(expected)[0]
     else:  # nothing, but for what rounding leaves
         assert start == len(onsets) or sum(map(abs, expected)) > 0.0
     np.testing.assert_allclose(weights[start : table.n], expected[start:], rtol=1e-9, atol=1e-12)
+    each = dict(zip(onsets, expected, strict=True))  # of those that begin together one
+    assert chance == pytest.approx(sum(each.values()), rel=1e-9, abs=1e-12)
     assert (weights[: min(start, first)] == -1.0).all()
 
 
