@@ -151,7 +151,8 @@ class LastNote(Meaning):
 
     def of(self, t_ns: int, done: bool) -> Meant:
         """Nothing is weighed."""
-        return Meant(self.credit.moment(t_ns)[0], None, (0.0, 0.0))
+        near = self.credit.moment(t_ns)[0]
+        return Meant(near, None, (0.0, 0.0), near)
 
 
 def credit_last_note(p: Performance) -> None:

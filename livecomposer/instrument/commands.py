@@ -90,6 +90,7 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
     elif name == "adventure":
         p.adventure = min(max(_number(value), 0.0), 1.0)
         learning.explore(p.adventure if p.settings.explore else 0.0)
+        p.pairs.go_on_trying()
         learning.changed = True
     elif name == "outside":
         p.outside = min(max(_number(value), 0.0), 1.0)
@@ -102,16 +103,19 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.finish(turn)
     elif name == "undo":
         learning.undo()
+        p.ratings_changed()
     elif name == "ab":
         p.pairs.ask(turn, p.muted)
     elif name in ANSWERS:
         p.pairs.answer(turn, ANSWERS[name])
     elif name == "forget":
         learning.forget_last(turn)
+        p.ratings_changed()
     elif name in ABOUT:
         learning.hold(ABOUT[name], ABOUT[name] not in learning.about if value is None else bool(value))
     elif name == "restore":
         p.standby.restore(turn)
+        p.ratings_changed()
     elif name == "panic":
         p.panic()
     elif name == "in_lost":

@@ -5,6 +5,7 @@ Everything here happens in the slack of the loop, except ``Job.run``, which a le
 
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,14 +13,14 @@ import numpy as np
 from livecomposer.agents.protocol import Agent, Choice, Steps
 from livecomposer.instrument.records import FORGET_S, MOMENT, NOTHING_REACHED, SAME_PRESS, SOURCES, Recorder
 from livecomposer.instrument.snapshot import Stateful
+from livecomposer.ratings import UNDO
 from livecomposer.ratings.credit import LASTS_S, Credit
 from livecomposer.ratings.delay import USUAL, Delay
-from livecomposer.ratings.meaning import Meaning
+from livecomposer.ratings.meaning import Meaning, Meant
 from livecomposer.ratings.presses import AGAIN, BOUNCE, INSTEAD, NEW, STRONGER, Press, Presses
 from livecomposer.ratings.strength import Control, Strength
 from livecomposer.ratings.taste import Taste
 
-REMEMBERED = 256  # ratings that can be taken back
 SILENCE_S = 10.0
 DARING = 3.0  # how far at adventure 1 a draw lies from the mean, in standard deviations of the posterior
 PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases must differ to tell anything
@@ -115,7 +116,7 @@ class Learning:
         self.ratings = 0
         self._recorder = recorder
         self._learner = learner
-        self._given: deque[Given] = deque(maxlen=REMEMBERED)
+        self._given: deque[Given] = deque(maxlen=UNDO)
         self._adventure = 0.0
         self._jobs = 0
         self._in_flight = -1
@@ -156,6 +157,11 @@ class Learning:
             self.about.discard(head)
 
     @property
+    def newest(self) -> int:
+        """The number of the last rating that has not been taken back, -1 if there is none."""
+        return self._given[-1].number if self._given else -1
+
+    @property
     def undoable(self) -> int:
         """Ratings that can be taken back."""
         return len(self._given)
@@ -170,6 +176,7 @@ class Learning:
             one.restore(kept)
         self._given.clear()
         self._given.extend(standing.given)
+        self._pressed_ns = -1  # before the first press on it, silence says nothing
         if self.taste is None:  # its agents learn from steps: these were rated for what stood there before
             for table in self.steps:
                 table.first += table.n
@@ -185,7 +192,6 @@ class Learning:
             new.first = old.first + old.n  # numbers of steps go on: each is of one decision only
         self.agents, self.taste, self.steps = mind
         self.credit = self.meaning.credit = Credit(self.steps, self.credit.delay)
-        self._pressed_ns = -1
         self.explore(self._adventure)
 
     def forget(self) -> None:
@@ -231,31 +237,28 @@ class Learning:
                 self._warned = True
                 self._recorder.status(turn_ns, TOO_OLD)
             return None
-        meant = self.meaning.of(t_pressed, phrase_over)
+        meant = self._meant(t_pressed, phrase_over)
         densities = meant.densities
         number, first_ns = self.ratings, t_pressed
         if source != PROGRAM:
-            what = self.presses.what(source, t_pressed, value, meant.reached)
+            what = self.presses.what(source, t_pressed, value, meant.reached, meant.near)
             last = self.presses.last(source)
-            newest = self._given[-1].number if self._given else -1
-            if last is not None and (what == BOUNCE or (what == STRONGER and last.number != newest)):
+            if last is not None and (what == BOUNCE or (what == STRONGER and last.number != self.newest)):
                 self._recorder.rating(turn_ns, t_pressed, last.number, source, value, SAME_PRESS)
                 return None
-            if last is not None and what in (STRONGER, INSTEAD) and last.number == newest:
+            if last is not None and what in (STRONGER, INSTEAD) and last.number == self.newest:
                 number = last.number  # this one stands for it
                 self.undo()
             if last is not None and what != NEW:
                 first_ns = last.first_ns
-                meant = self.meaning.of(first_ns, phrase_over)
+                meant = self._meant(first_ns, phrase_over)
                 densities = (0.0, 0.0) if what == AGAIN else meant.densities
         self.ratings = max(self.ratings, number + 1)
         reached, judged = meant.reached, meant.phrase
-        if self.about:
-            reached = [step for step in reached if step[0] in self.about]
         pressed_ns, strong = self._pressed_ns, value
         if source != PROGRAM:
             strong = self.strength.of((source, control), value)
-            self.presses.taken(source, Press(number, first_ns, t_pressed, value, reached))
+            self.presses.taken(source, Press(number, first_ns, t_pressed, value, reached, meant.near))
         self.meaning.habit.pressed(*densities)
         rewards: list[tuple[int, int, float]] = []
         if self.taste is None:
@@ -280,26 +283,30 @@ class Learning:
 
     def undo(self) -> bool:
         """Take the last rating back, exactly; returns whether there was one."""
-        if not self._given:
-            return False
-        given = self._given.pop()
-        self.credit.take_back(given.rewards)
-        if given.control is not None:
-            self.meaning.habit.undo()
-            self.presses.undo(given.number)
-            if given.control[0] != PROGRAM:
-                self.strength.undo(given.control)
-        self._pressed_ns = given.pressed_ns
-        if self.taste is not None and given.felt:
-            self.taste.undo()
-        self._work()
-        return True
+        return self._take_back(min(len(self._given), 1)) == 1
 
     def forget_last(self, turn_ns: int) -> int:
         """Take back all that was pressed in the last ``FORGET_S``; returns how many ratings that were."""
-        n = 0
-        while self._given and self._given[-1].t_pressed >= turn_ns - FORGET_S * 1e9 and self.undo():
-            n += 1
+        recent = takewhile(lambda given: given.t_pressed >= turn_ns - FORGET_S * 1e9, reversed(self._given))
+        return self._take_back(len(list(recent)))
+
+    def _take_back(self, n: int) -> int:
+        """The last ``n`` ratings had never been; returns ``n``."""
+        felt = 0
+        for _ in range(n):
+            given = self._given.pop()
+            self.credit.take_back(given.rewards)
+            if given.control is not None:
+                self.meaning.habit.undo()
+                self.presses.undo(given.number)
+                if given.control[0] != PROGRAM:
+                    self.strength.undo(given.control)
+            self._pressed_ns = given.pressed_ns
+            felt += given.felt
+        if self.taste is not None and felt:
+            self.taste.undo(felt)
+        if n:
+            self._work()
         return n
 
     def new_phrase(self) -> None:
@@ -312,10 +319,9 @@ class Learning:
         """What is tried just now, to come back to."""
         return self.taste.draw() if self.taste is not None else None
 
-    def try_out(self, against: np.ndarray | None) -> None:
-        """Draw for a phrase of a pair: the opposite of another draw, if there is one."""
+    def try_out(self, draw: np.ndarray | None) -> None:
+        """Try a draw in a phrase of a pair, another if there is none."""
         if self.taste is not None:
-            draw = None if against is None else -against
             self.taste.hold(draw, PAIR_DARING * self._adventure, always=True)
             self._work()
 
@@ -346,8 +352,16 @@ class Learning:
         self._pressed_ns = max(int(table.t_ns[table.n - 1]) for table in self.steps if table.n)
         self._work()
 
+    def _meant(self, t_pressed: int, phrase_over: bool) -> Meant:
+        """What a press means, as far as it concerns the heads that are held."""
+        meant = self.meaning.of(t_pressed, phrase_over)
+        if not self.about:
+            return meant
+        reached, near = ([step for step in steps if step[0] in self.about] for steps in (meant.reached, meant.near))
+        return meant._replace(reached=reached, near=near)
+
     def _steps_of(self, phrase: int) -> list[tuple[int, int, float]]:
-        """All steps of a phrase, weighing the same, as ``Credit.reach`` gives them."""
+        """All steps of a phrase, weighing the same, as ``Credit.whole`` gives them."""
         return [
             (head, table.first + int(i), 1.0)
             for head, table in enumerate(self.steps)

@@ -379,7 +379,8 @@ class Live:
                 if performance.decide_ns >= 0:
                     self.decide.add(performance.decide_ns)
         elif kind == RATE:
-            performance.rate(t_in, entry[3] if entry[3] is not None else 0.0, now, SOURCES[entry[2]])
+            if entry[3] is not None:  # no number
+                performance.rate(t_in, entry[3], now, SOURCES[entry[2]])
         elif kind == COMMAND:
             try:
                 performance.command(now, entry[2], entry[3])

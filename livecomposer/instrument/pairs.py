@@ -57,6 +57,7 @@ class Pairs:
         self._beat = metre.unit_ticks
         self._before = self._line.keep()
         self._phrases: list[Phrase] = []
+        self._draw: np.ndarray | None = None  # what is tried in the phrase that has begun last
         self._asked_ns = 0
         self._early = ""  # an answer that came before the second had ended
         self._keeps_draw = False
@@ -72,6 +73,11 @@ class Pairs:
             self._keeps_draw = self.on
         else:
             self._learning.new_phrase()
+
+    def go_on_trying(self) -> None:
+        """Whatever has been learnt or taken back meanwhile, a phrase of a pair is played to its draw."""
+        if self.on:
+            self._learning.try_out(self._draw)
 
     # ---- commands ------------------------------------------------------------------------------------------------
 
@@ -145,7 +151,7 @@ class Pairs:
         end = self.spans[min(self.state, SECOND) - FIRST][1]
         if self.state < ASKED and line.over(end):
             if len(self._phrases) < self.state:
-                self._phrases.append(Phrase(line.phrase, line.keep(), self._learning.draw()))
+                self._phrases.append(Phrase(line.phrase, line.keep(), self._draw))
             if self.state == FIRST:
                 self.state = SECOND
                 self._begin(1)
@@ -168,7 +174,9 @@ class Pairs:
             line.go_on(start, BARS * self._bar, end)
         else:
             line.answer(start, end, self._part.lag_at(start))
-        self._learning.try_out(self._phrases[0].draw if which else None)
+        other = self._phrases[0].draw if which else None
+        self._learning.try_out(None if other is None else -other)
+        self._draw = self._learning.draw()
 
     def _take(self, turn: int, answer: str) -> None:
         first, second = self._phrases

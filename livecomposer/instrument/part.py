@@ -77,6 +77,7 @@ class Part:
         self._velocities: list[tuple[int, int]] = []
         self._level = 72
         self._replan = False
+        self._brought = -1  # the number of the like that brings back what the line does
         self.struck_ns = -PLAYING_NS  # when the player last struck a key
         self._loose = np.random.Generator(np.random.PCG64(max(settings.seed, 0)))
 
@@ -234,8 +235,17 @@ class Part:
             return
         bar = self._bar_ticks
         now = -(-self.next_beat(turn) // bar) * bar if strength >= STRONG else -1
+        before = self.line.back
         if self.line.bring_back(int(self._transport.tick_at(t_ns)), now):
             self._replan |= self.line.cut(now)
+        if self.line.back is not before:
+            self._brought = self._learning.newest
+
+    def taken_back(self) -> None:
+        """Ratings have been taken back: what one of them was to bring back does not come, or ends where the plan does
+        (to decide that again might try something else)."""
+        if self._learning.newest < self._brought:
+            self.line.back = None
 
     def replan(self, now_ns: int) -> None:
         """Decide anew what a rating has cut, as soon as the learner is idle."""

@@ -207,13 +207,16 @@ class Performance:
         A program ("api") says what it means: each of its ratings counts, as strong as given. Of the player's sources
         ("keys", "midi", "page") presses bounce, repeat or correct each other (``ratings.presses``), and the strength
         of a graded control is its rank among the presses on it (``ratings.strength``). ``about`` "rhythm", "notes" or
-        "chords" is as if the control for it were held (commands ``about_...``), for this rating.
+        "chords" is as if the control for it were held (commands ``about_...``), for this rating. Raises SettingsError
+        for another of either.
         """
+        if source not in SOURCES:
+            raise SettingsError(f"source = {source!r} is not one of {', '.join(SOURCES)}")
         turn = self._turn(t_ns if turn_ns is None else turn_ns)
         if about is not None:
             name = f"about_{about}"
             check_command(name, 1)
-            if ABOUT[name] not in self.learning.about:
+            if isfinite(value) and ABOUT[name] not in self.learning.about:
                 self.command(turn, name, 1)
                 self.rate(t_ns, value, turn, source)
                 self.command(turn, name, 0)
@@ -259,6 +262,7 @@ class Performance:
         self._record_late()
         if self.standby.take(turn, ready):
             self.line.decided_by(self.learning.agents, self.learning.taste)
+        self.ratings_changed()
         self._slack()
 
     def late(self, turn_ns: int) -> None:
@@ -603,12 +607,18 @@ class Performance:
         value = min(max(float(value), -1.0), 1.0)
         over = self._phrase_over if self.turns.role == "harmonize" else self.part.phrase_over()
         taken = self.learning.rate(turn, min(t_pressed, turn), value, source, over, control)
-        if taken is None or self.pairs.on:  # a pair is heard out
+        if taken is None or self.pairs.on:
+            self.pairs.go_on_trying()  # a pair is heard out
             return
         if value < 0.0:
             self.part.disliked(turn)
         elif value > 0.0 and taken.t_ns >= 0:
             self.part.liked(turn, taken.t_ns, taken.strength)
+
+    def ratings_changed(self) -> None:
+        """Ratings have been taken back, or what is learnt stands elsewhere."""
+        self.part.taken_back()
+        self.pairs.go_on_trying()
 
     def _real_time(self, status: int, t_in: int, turn: int) -> None:
         """Active sensing, or the clock of another machine."""

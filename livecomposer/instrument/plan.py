@@ -127,7 +127,7 @@ class Line:
         self.active = False
         self.on_phrase: Callable[[], None] = _nothing
         self.shown = False  # somebody looks at the odds
-        self._back: Back | None = None
+        self.back: Back | None = None  # what comes back, or did last
         self._reached = 0  # the tick up to which the line has come, whatever it went back to
         self._prior = prior
         self._rng = rng
@@ -190,13 +190,13 @@ class Line:
         """No more events."""
         self.events.clear()
         self.active = False
-        self._back = None
+        self.back = None
 
     def bring_back(self, tick: int, now: int) -> bool:
         """The bar around ``tick`` has been liked: it opens the next phrase that would not have it anyway, at most two
         on; or, if there is a bar line ``now`` (-1: no), comes back there, and transposed if it had done so just before.
         Returns whether it comes back now (not more than twice in a phrase)."""
-        own, back = self.own, self._back
+        own, back = self.own, self.back
         bar = int(self.world[BAR_TICKS])
         source, shift = tick // bar * bar, 0
         length, first = int(own[PHRASE_TICKS]), int(own[A_TICK])
@@ -205,20 +205,20 @@ class Line:
             source, shift = back.source, 2
         fits = now >= 0 and (self.end_tick < 0 or now + bar <= self.end_tick)
         if fits and (not recent or (shift and back is not None and not back.shift)):
-            self._back = Back(source, now, shift, True)
+            self.back = Back(source, now, shift, True)
             return True
         if length > 0 and (back is None or back.at + bar <= tick):
             at = int(own[PHRASE_TICK]) + length
             following = (int(own[SECTION]) + 1) % SECTIONS
             if following not in (A_VARIED, A_AGAIN):
-                self._back = Back(source, at, 0, False)
+                self.back = Back(source, at, 0, False)
             elif not first <= source < first + length:
-                self._back = Back(source, at + length, 0, False)
+                self.back = Back(source, at + length, 0, False)
         return False
 
     def leave(self) -> None:
         """What was to come back does not, and the motif is left."""
-        self._back = None
+        self.back = None
         self.own[LAG] = 0
 
     def close(self, tick: int) -> None:
@@ -238,8 +238,8 @@ class Line:
             tick = int(own[TICK])
             if tick >= horizon:
                 return
-            if self._back is not None:
-                come_back(own, self.world, self.trace, self.ladder.row, *self._back[:3])
+            if self.back is not None:
+                come_back(own, self.world, self.trace, self.ladder.row, *self.back[:3])
             if self.end_tick >= 0:
                 own[PHRASE_END] = min(int(own[PHRASE_END]), self.end_tick)
             self.events.append(self._decide(tick, late))
@@ -299,7 +299,7 @@ class Line:
         self.events.clear()
         self.active = True
         self.end_tick = end_tick
-        self._back = None
+        self.back = None
 
     def rhythm(self, late: bool) -> Choice:
         """The rhythm head's choice for the event at ``own[TICK]``; its length is then in the context."""
@@ -323,7 +323,7 @@ class Line:
 
     def _again(self) -> bool:
         """Whether the next event lies in a bar that repeats one note by note: then nothing else is tried."""
-        back = self._back
+        back = self.back
         return back is not None and back.strictly and back.at <= self.own[TICK] < back.at + self.world[BAR_TICKS]
 
     def _decide(self, tick: int, late: bool) -> Planned:

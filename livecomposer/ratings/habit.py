@@ -9,8 +9,9 @@ grid of π and this player's last presses.
 import numpy as np
 from numba import njit
 
-LATEST = 64  # presses that count
-UNDO = 256  # and as many more that come back when later ones are taken back
+from livecomposer.ratings import UNDO
+
+LATEST = 64  # presses that count (`UNDO` more come back when later ones are taken back)
 STRAY = 0.01  # a second: the density of presses that are about neither
 GRID = np.linspace(0.01, 0.99, 25)
 

@@ -16,12 +16,13 @@ LONGEST_S = BREATH_S + WINDOW_S  # from a phrase's end to a press about it, once
 
 
 class Meant(NamedTuple):
-    """What a press reaches: (head, step number, weight), the phrase that it judges whole (None: a moment), and the
-    densities of its time by which that was decided."""
+    """What a press reaches: (head, step number, weight), the phrase that it judges whole (None: a moment), the
+    densities of its time by which that was decided, and what it would reach if it were about a moment."""
 
     reached: list[tuple[int, int, float]]
     phrase: Phrase | None
     densities: tuple[float, float]
+    near: list[tuple[int, int, float]]
 
 
 class Meaning:
@@ -47,8 +48,8 @@ class Meaning:
         judged = self.habit.chance(density, moment)
         densities = (density, moment)
         if phrase is not None and judged >= 0.5:
-            return Meant(self.credit.whole(phrase), phrase, densities)
-        return Meant(near, None, densities)
+            return Meant(self.credit.whole(phrase), phrase, densities, near)
+        return Meant(near, None, densities, near)
 
     def since(self, t_ns: int) -> int:
         """The last onset (ns) before all that a press not taken before ``t_ns`` can judge whole."""

@@ -26,6 +26,7 @@ class Press(NamedTuple):
     last_ns: int  # when it last bounced
     value: float
     reached: Reached
+    near: Reached  # if it had been about a moment
 
 
 class Presses:
@@ -38,8 +39,9 @@ class Presses:
         """The last press of a source that may still have to do with the next."""
         return self._last.get(source)
 
-    def what(self, source: int, t_ns: int, value: float, reached: Reached) -> int:
-        """What a press is (one of the five above); ``reached`` is what it would reach by itself."""
+    def what(self, source: int, t_ns: int, value: float, reached: Reached, near: Reached) -> int:
+        """What a press is (one of the five above); ``reached`` is what it would reach by itself, ``near`` if it is
+        about a moment: of two on the same notes one may be taken for a verdict on a phrase, the other not."""
         last = self._last.get(source)
         if last is None:
             return NEW
@@ -49,7 +51,7 @@ class Presses:
         if last.value * value >= 0.0 and later_s < BOUNCE_S:
             self._last[source] = last._replace(last_ns=t_ns)
             return STRONGER if abs(value) > abs(last.value) else BOUNCE
-        if last.value * value == 0.0 or overlap(last.reached, reached) < SAME:
+        if last.value * value == 0.0 or max(overlap(last.reached, reached), overlap(last.near, near)) < SAME:
             return NEW
         return AGAIN if last.value * value > 0.0 else INSTEAD
 

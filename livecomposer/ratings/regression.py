@@ -40,7 +40,7 @@ def absorb(gram, product, x, y, keeps):
 
 # of the first n ratings: likes, dislikes (an answer to a pair, which has no intercept, is neither)
 @njit("UniTuple(int64, 2)(float32[:,::1], float64[::1], int64)", cache=True)
-def presses(x, y, n):
+def count_presses(x, y, n):
     likes = dislikes = 0
     for i in range(n):
         if x[i, x.shape[1] - 1] != 0.0:
@@ -95,8 +95,8 @@ def surprise(scalars, told, x, y, spread, mean, work, fades):
     weigh(scalars, 0.5 * (apart * apart / blind - error * error / variance - np.log(variance / blind)))
 
 
-# A = UᵀU in place, U its upper triangle: `ROWS` rows of U, then what they leave of each row below. Rows are views, for the
-# compiler to know that they do not overlap
+# A = UᵀU in place, U its upper triangle: `ROWS` rows of U, then what they leave of each row below (rows are views: the
+# compiler then knows that they do not overlap)
 @njit("void(float64[:,::1])", cache=True)
 def factor(work):
     d = work.shape[0]
@@ -202,11 +202,11 @@ def foretell(told, x, y, mean, head_of):
             told[i, j] = REMEMBERS * told[i, j] + z[i] * z[j]
 
 
-# κ = ``credit``, λ = ``pull``, ȳ and ū the means by r, V_gh = Σ (u_g − ū_g)(u_h − ū_h), C_h = Σ (u_h − ū_h)(y − ȳ);
-# what all heads together weigh, w = (Σ C + κ)/(Σ V + κ) in 0..1, and then each, the c ≥ 0 that minimise
-# Σ (y − ȳ − Σ_h c_h (u_h − ū_h))² + λ Σ_h (c_h − w)²: c_h ← max(c_h + (C + λw − (V + λI)c)_h/(V_hh + λ), 0)
-@njit("float64[::1](float64[:,::1], float64, float64)", cache=True)
-def stacked(told, credit, pull):
+# κ = ``credit``, λ = ``own``, ȳ and ū the means by r, V_gh = Σ (u_g − ū_g)(u_h − ū_h), C_h = Σ (u_h − ū_h)(y − ȳ):
+# what all heads together weigh, (Σ C + κ)/(Σ V + κ) in 0..1; and what each does, the c ≥ 0 that minimise
+# Σ (y − ȳ − Σ_h c_h (u_h − ū_h))² + λ Σ_h (c_h − 1)²: c_h ← max(c_h + (C + λ − (V + λI)c)_h/(V_hh + λ), 0)
+@njit("Tuple((float64, float64[::1]))(float64[:,::1], float64, float64)", cache=True)
+def stacked(told, credit, own):
     last = told.shape[0] - 1
     usual = 1.0 / told[0, 0] if told[0, 0] > 0.0 else 0.0
     apart = np.empty((last, last))  # V, and C behind it
@@ -219,16 +219,16 @@ def stacked(told, credit, pull):
         apart[h - 1, h - 1] = max(apart[h - 1, h - 1], 0.0)
         foretold += apart[h - 1, last - 1]
     together = min(max(foretold / max(varied, credit), 0.0), 1.0)
-    c = np.full(last - 1, together)
+    c = np.ones(last - 1)
     for _ in range(SWEEPS):
         farthest = 0.0
         for h in range(last - 1):
-            left = apart[h, last - 1] + pull * (together - c[h])
+            left = apart[h, last - 1] + own * (1.0 - c[h])
             for g in range(last - 1):
                 left -= apart[h, g] * c[g]
             was = c[h]
-            c[h] = max(was + left / (apart[h, h] + pull), 0.0)
+            c[h] = max(was + left / (apart[h, h] + own), 0.0)
             farthest = max(farthest, abs(c[h] - was))
         if farthest < STILL:
             break
-    return c
+    return together, c

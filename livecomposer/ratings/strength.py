@@ -8,8 +8,9 @@ counts is the rank. A control that knows two strengths at most (a pedal, a butto
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 
-LATEST = 64  # presses on a control that a press is compared with
-UNDO = 256  # and as many more that come back when later ones are taken back
+from livecomposer.ratings import UNDO
+
+LATEST = 64  # presses on a control that a press is compared with (`UNDO` more come back when later ones are taken back)
 FEW = 5  # presses that are taken as they are; so many more count as much as that
 GRADES = 3  # different strengths that make a control graded
 

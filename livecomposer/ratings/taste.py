@@ -22,6 +22,7 @@ import numpy as np
 from livecomposer.agents.kernels import new_rng
 from livecomposer.errors import TasteError
 from livecomposer.music.actions import HeadSpec
+from livecomposer.ratings import UNDO
 from livecomposer.ratings.features import N_FEATURES, N_OF, NAMES, TABLES, TRENDS, WORDS, shares, trend_basis
 from livecomposer.ratings.regression import (
     DOUBT,
@@ -29,17 +30,17 @@ from livecomposer.ratings.regression import (
     SCALE,
     TAU,
     absorb,
+    count_presses,
     foreseen,
     foretell,
     posterior,
-    presses,
     stacked,
     surprise,
     weigh,
 )
 
 ROOM = 512  # ratings that are remembered; the oldest half then becomes part of what is known
-UNDO = 256  # of them that can be taken back
+MARK = 32  # of them lie between two places from which what is known can be worked out again
 KEEPS = 0.985  # of what earlier ratings said of just what a new one is about; what it is not about is kept
 FREE = 1.0  # variance of the intercept b
 FADES = 0.98  # of earlier surprises, per rating
@@ -49,8 +50,7 @@ FREEDOM, FARTHEST = 2.0, 10.0  # of the Student-t that a draw's z comes from, an
 BOLD_FOR = 15  # ratings of one taste: then exploring becomes less
 TRUSTED = 2.0  # how surely what is learnt is taken to be a taste
 TRUST, EXPIRES = 0.5, 0.97  # what it is credited with beforehand, and what is left of that credit after each rating
-TOGETHER = 0.1  # what holds each head to what all of them are trusted, in squared ratings;
-APART = 0.93  # and what is left of 1 more after each rating
+HEAD_TRUST, HEAD_EXPIRES, LASTING = 10.0, 0.86, 0.02  # the same of each head by itself, and what of it stays
 SILENT = 0.3  # what it weighs that nobody pressed, with players who press one way only: their silence is neutral
 UNSURE = 0.4  # standard deviation of the difference of two phrases, as it is felt for an answer, in ratings
 ALIKE = 0.5  # of the difference of two of which neither is chosen
@@ -118,9 +118,12 @@ class Taste:
         self._t = np.zeros(ROOM, dtype=np.int64)
         self._weight = np.zeros(ROOM, dtype=np.float32)  # by which x and y count: 1 but for answers
         self._remains = np.ones(ROOM, dtype=np.float32)  # of what was known before it: 1 unless the taste changed
-        # what has been folded in for good; and all together: Σ x xᵀ, Σ x y, and (of all) surprise, number, what `weigh`
-        # sums, and how many there have been of one taste; and what `foretell` sums of all
-        self._base = (np.zeros((N_X, N_X)), np.zeros(N_X))
+        # Σ x xᵀ and Σ x y before every `MARK`th of what is remembered (the first: of what has been folded in for good),
+        # and how many of these stand
+        self._grams, self._products = np.zeros((ROOM // MARK, N_X, N_X)), np.zeros((ROOM // MARK, N_X))
+        self._marks = 1
+        # Σ x xᵀ, Σ x y, and surprise, number, what `weigh` sums, and how many there have been of one taste; and what
+        # `foretell` sums
         self._sums = (np.zeros((N_X, N_X)), np.zeros(N_X), np.zeros(N_SCALARS))
         self._told = np.zeros((len(TABLES) + 2, len(TABLES) + 2))
         self._spread = np.full(N_X, TAU**2)  # var(θ) by feature, and behind them σ²
@@ -138,16 +141,16 @@ class Taste:
     @property
     def trust(self) -> np.ndarray:
         """How much of what has been learnt of each head is played for, float64[heads] in 0..1: as much as it has
-        foretold of the ratings, and (`TOGETHER`) all of them.
+        foretold of the ratings.
 
-        Before it has foretold any it is credited. Who presses whatever is played leaves little to be foretold, hardly
-        more than that credit, and it is not to stand for ever. Presses of one kind only (or none, but answers to
-        pairs) tell little of what each head has foretold, the less the more is liked: then the heads stay together.
+        Before they have foretold any they are credited. Who presses whatever is played leaves little to be foretold,
+        hardly more than that credit, and it is not to stand for ever. Presses of one kind only (or none, but answers to
+        pairs) tell little of what each head has foretold, the less the more is liked: then all count as much as all of
+        them together have foretold.
         """
         n = float(self._sums[2][4])
-        credit = TRUST * EXPIRES**n + 1e-9
-        pull = TOGETHER + (1.0 if self.one_sided(self.n) else APART**n)
-        return np.minimum(TRUSTED * stacked(self._told, credit, pull), 1.0)
+        together, each = stacked(self._told, TRUST * EXPIRES**n + 1e-9, HEAD_TRUST * HEAD_EXPIRES**n + LASTING)
+        return np.minimum(TRUSTED * (np.full_like(each, together) if self.one_sided(self.n) else each), 1.0)
 
     @property
     def n(self) -> int:
@@ -161,7 +164,7 @@ class Taste:
 
     def one_sided(self, n: int) -> bool:
         """Whether the first ``n`` ratings only ever like, or dislike: then this player's silence says something too."""
-        likes, dislikes = presses(self._x, self._y, n)
+        likes, dislikes = count_presses(self._x, self._y, n)
         return min(likes, dislikes) <= ONE_SIDED * max(likes, dislikes)
 
     def features_of(self, reached: list[tuple[int, float, np.ndarray]]) -> np.ndarray:
@@ -193,16 +196,18 @@ class Taste:
         self._fit(ROUNDS)
         return changed
 
-    def undo(self) -> bool:
-        """Take the last rating back, as if it had never been; False if none is remembered (`UNDO` in a row are)."""
-        before = self._before[(self.n - 1) % UNDO].copy()
-        if self.n == 0 or not before.any():
+    def undo(self, times: int = 1) -> bool:
+        """Take the last ratings back, as if they had never been; False, and nothing is done, unless so many are
+        remembered (`UNDO` in a row are)."""
+        n = self.n - times
+        before = self._before[n % UNDO].copy()
+        if n < 0 or times > UNDO or not before.any():
             return False
-        self._n[0] -= 1
         for column in (self._x, self._silent, self._y, self._t, self._weight):
-            column[self.n] = 0
-        self._remains[self.n] = 1.0
-        self._before[self.n % UNDO] = 0.0
+            column[n : self.n] = 0
+        self._remains[n : self.n] = 1.0
+        self._before[np.arange(n, self.n) % UNDO] = 0.0
+        self._n[0] = n
         ends = np.cumsum([self._spread.size, N_SCALARS, self._told.size])
         self._spread[:], scalars, told, self._z[:] = np.split(before, ends)
         self._rebuild()
@@ -238,7 +243,7 @@ class Taste:
         i = self._next(t_ns, x, y, k)
         weigh(self._sums[2], told)
         changed = self._doubted(i)
-        foretell(self._told, self._x[i], y, self._mu, self._head_of)
+        foretell(self._told, self._x[i] * self._weight[i], y * float(self._weight[i]), self._mu, self._head_of)
         self._absorb(self._sums, i)
         self._fit(ROUNDS)
         return changed
@@ -295,15 +300,17 @@ class Taste:
         return {
             "x": self._x, "silent": self._silent, "y": self._y, "t": self._t, "weight": self._weight,
             "remains": self._remains, "before": self._before, "spread": self._spread, "n": self._n,
-            "gram": self._base[0], "product": self._base[1], "surprise": self._sums[2], "told": self._told,
+            "gram": self._grams[0], "product": self._products[0], "surprise": self._sums[2], "told": self._told,
             "z": self._z,
         }  # fmt: skip
 
     def load(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from ``state()`` of another. Raises TasteError for what cannot be one."""
+        """Go on from ``state()`` of another, but for what is drawn from here on. Raises TasteError for what cannot be
+        one."""
         check(state)
         for name, array in self.state().items():
             array[:] = state[name]
+        self._marks = 1
         try:
             self._rebuild()
             self._settle()
@@ -320,6 +327,7 @@ class Taste:
         """Stand again where ``keep()`` was called, here or in another."""
         for array, was in zip(self._standing(), kept, strict=True):
             array[:] = was
+        self._marks = 1
         self._settle()
 
     def _another(self) -> np.ndarray:
@@ -330,6 +338,7 @@ class Taste:
         if self.n == ROOM:
             self._fold()
         i = self.n
+        self._mark(i)
         self._x[i], self._y[i], self._t[i], self._weight[i] = x, y, t_ns, weight
         self._silent[i] = 0.0
         self._remains[i] = 1.0
@@ -352,10 +361,20 @@ class Taste:
         np.matmul(known, self._centred, out=self.mean)
         np.matmul(known + daring * self._draw[:N_BASIS], self._centred, out=self.weights)
 
+    def _mark(self, i: int) -> None:
+        """Remember the sums as they are before observation ``i``, if it is the next that they are remembered of."""
+        if i == self._marks * MARK:
+            self._grams[self._marks], self._products[self._marks] = self._sums[:2]
+            self._marks += 1
+
     def _rebuild(self) -> None:
-        for now, base in zip(self._sums[:2], self._base, strict=True):
-            now[:] = base
-        for i in range(self.n):
+        """The sums over all that is remembered, bit for bit as they came about, from the last mark on."""
+        n = self.n
+        self._marks = min(self._marks, n // MARK + 1)
+        begin = self._marks - 1
+        self._sums[0][:], self._sums[1][:] = self._grams[begin], self._products[begin]
+        for i in range(begin * MARK, n):
+            self._mark(i)
             self._absorb(self._sums, i)
 
     def _doubted(self, i: int) -> bool:
@@ -383,11 +402,13 @@ class Taste:
     def _fold(self) -> None:
         """The older half of the log becomes part of the base: it can no longer be taken back."""
         half = ROOM // 2
-        for i in range(half):
-            self._absorb(self._base, i)
-        for column in (self._x, self._silent, self._y, self._t, self._weight):
+        if self._marks < ROOM // MARK:
+            self._rebuild()
+        for column in (self._x, self._silent, self._y, self._t, self._weight, self._remains):
             column[: ROOM - half] = column[half:].copy()
-        self._remains[: ROOM - half] = self._remains[half:].copy()
+        for marks in (self._grams, self._products):
+            marks[: -half // MARK] = marks[half // MARK :].copy()
+        self._marks -= half // MARK
         self._n[0] = ROOM - half
 
 
@@ -404,10 +425,14 @@ def check(state: dict[str, np.ndarray]) -> None:
     spread, gram = state["spread"], state["gram"]
     before = state["before"][np.arange(max(n - UNDO, 0), n) % UNDO, : N_X + 1]
     before = before[before.any(axis=1)]  # those of ratings that were taken back are nothing
-    sums = np.append(state["surprise"], state["told"].diagonal())
-    positive = (spread > 0.0).all() and (before > 0.0).all() and (sums >= 0.0).all() and (state["remains"] > 0.0).all()
-    even = all(np.allclose(table, table.T) for table in (gram, state["told"]))
-    if not positive or not even or (state["remains"] > 1.0).any() or (gram.diagonal() < 0.0).any():
+    none_of = (
+        any((of <= 0.0).any() for of in (spread, before, state["remains"], state["weight"][:n])),
+        any((of < 0.0).any() for of in (gram.diagonal(), state["surprise"], state["told"].diagonal())),
+        any((np.abs(of) > FARTHEST).any() for of in (state["z"], state["before"][:, -N_X:])),
+        (state["remains"] > 1.0).any(),
+        not all(np.allclose(table, table.T) for table in (gram, state["told"])),
+    )
+    if any(none_of):
         raise TasteError(_ODD)
 
 

@@ -1,6 +1,7 @@
 """A listener who likes one melodic interval, and presses late, is heard to win; one who presses at random is not."""
 
 import random
+from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
@@ -10,7 +11,7 @@ from livecomposer.instrument.learning import Learning
 from livecomposer.instrument.records import Recorder
 from livecomposer.music.actions import RHYTHMS
 from livecomposer.music.context import HEADS
-from tests.instrument.rig import MS, Scripted
+from tests.instrument.rig import MS, QUARTER, Scripted, performance
 
 LIKED = (3, 4)  # semitones: a third up
 RATINGS = 150
@@ -61,6 +62,25 @@ def test_the_liked_interval_wins():
     assert min(liked) > 3.0 * start
     assert fmean(shuffled) < 2.5 * start  # of 40 seeds 1.4, and a standard deviation of 0.4 for twelve
     assert fmean(liked) > 5.0 * fmean(shuffled)
+
+
+def test_silence_is_what_was_heard_since_the_last_press_as_long_as_it_was_heard():
+    """At most `SILENCE_S` of it, each note as long as it was to be heard, and nothing of what the press is about."""
+    p = performance("solo", rhythm=(QUARTER,))
+    p.advance(20_000 * MS)
+    learning = p.learning
+    last = learning._pressed_ns = 2000 * MS
+    table = learning.steps[1]
+    onsets = (table.t_ns[: table.n] / MS).tolist()
+    at = onsets.index(18_000)
+    reached = [(1, table.first + at, 1.0)]
+    found = learning._silence(reached, True)
+    heard = [(i, min(after - on, 1500) / 1000) for i, (on, after) in enumerate(pairwise(onsets)) if 8000 < on < 18_000]
+    assert found == [(1, table.first + i, s) for i, s in heard]
+    assert {s for _, s in heard} == {0.5, 1.0}  # there are rests
+    learning._pressed_ns = last
+    assert learning._silence(reached, False) == []
+    assert learning._pressed_ns == table.t_ns[table.n - 1]
 
 
 def test_silence_says_something_from_the_first_press_on():

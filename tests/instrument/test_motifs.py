@@ -64,13 +64,13 @@ def test_a_strong_like_suggests_the_bar_from_the_next_bar_line_on(seed):
 def test_liked_again_it_comes_back_varied_and_then_not_once_more_in_this_phrase():
     p = solo(1, 2 * BAR)
     assert p.line.bring_back(BAR, 2 * BAR)
-    assert p.line._back == Back(BAR, 2 * BAR, 0, True)
+    assert p.line.back == Back(BAR, 2 * BAR, 0, True)
     assert p.line.bring_back(2 * BAR + 7, 3 * BAR)
-    assert p.line._back == Back(BAR, 3 * BAR, 2, True)
+    assert p.line.back == Back(BAR, 3 * BAR, 2, True)
     assert not p.line.bring_back(3 * BAR + 7, 4 * BAR)
     assert not p.line.bring_back(BAR, 6 * BAR)
     assert p.line.bring_back(6 * BAR, 8 * BAR)
-    assert p.line._back == Back(6 * BAR, 8 * BAR, 0, True)
+    assert p.line.back == Back(6 * BAR, 8 * BAR, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_liked_again_it_comes_back_varied_and_then_not_once_more_in_this_phrase(
 def test_a_like_brings_the_bar_back_within_two_phrases(section, tick, at):
     p = solo(3, tick + 20)
     assert not p.line.bring_back(tick, -1)
-    assert p.line._back == (None if at is None else Back(tick, at, 0, False))
+    assert p.line.back == (None if at is None else Back(tick, at, 0, False))
     if at is not None:
         assert at - tick <= 2 * PHRASE
         p.advance(p.transport.ns_at(at - BAR))
@@ -109,8 +109,26 @@ def test_a_dislike_leaves_the_motif_at_the_next_beat_and_what_was_to_come_back()
     p.line.bring_back(5 * BAR, -1)
     p.part.disliked(p.now_ns)
     beat = p.part.next_beat(p.now_ns)
-    assert p.line._back is None
+    assert p.line.back is None
     assert all(event.before[LAG] == 0 for event in planned(p, beat, 6 * BAR))
+
+
+@pytest.mark.parametrize("value", [0.5, 1.0])
+def test_a_like_that_is_taken_back_brings_nothing_back(value):
+    """What an earlier like brings back still comes."""
+    p = solo(5, 5 * BAR + 20)
+    p.rate(p.now_ns, value, source="keys")
+    liked = p.line.back
+    assert liked is not None
+    p.rate(p.now_ns - 3 * S, 0.0)  # says nothing, and is taken back alone
+    p.undo_rating()
+    assert p.line.back == liked
+    p.undo_rating()
+    assert p.line.back is None
+    p.rate(p.now_ns, value, source="keys")
+    assert p.line.back == liked
+    p.command(p.now_ns, "forget")
+    assert p.line.back is None
 
 
 def alike(seed, value):
@@ -141,11 +159,11 @@ def test_in_a_pair_and_held_nothing_comes_back():
     p = solo(5, 5 * BAR + 20)
     p.freeze()
     p.rate(p.now_ns, 1.0)
-    assert p.line._back is None
+    assert p.line.back is None
     p.freeze(False)
     p.command(p.now_ns, "ab")
     p.rate(p.now_ns, 1.0)
-    assert p.line._back is None
+    assert p.line.back is None
 
 
 def test_the_odds_of_a_repeated_note_are_certain_and_nobody_who_does_not_look_has_any_worked_out():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from livecomposer import Performance, Settings
 from livecomposer.errors import SettingsError
+from livecomposer.instrument.learning import PAIR_DARING
 from livecomposer.instrument.pairs import ASKED, FIRST, LATER, NONE, SECOND
 from livecomposer.instrument.records import blob_at, unpack
 from livecomposer.instrument.replay import replay
@@ -283,6 +284,36 @@ def test_a_dislike_cuts_nothing_of_what_is_planned_of_a_pair():
     p.rate((ONE + 200) * MS, -1.0)
     assert planned
     assert [id(event) for event in p.line.events] == [id(event) for event in planned]
+
+
+@pytest.mark.parametrize("what", ["dislike", "undo", "forget", "adventure", "restore"])
+def test_whatever_is_rated_or_taken_back_a_phrase_is_played_to_its_draw(what):
+    """The second to the opposite of what the first began with, as boldly; that is what an answer keeps."""
+    p, _ = with_ring()
+    p.rate(BAR * MS, 0.5)
+    at(p, ASK, "ab")
+    first = p.learning.draw()
+    for ms, draw in ((ONE + 200, first), (TWO + 200, -first)):
+        p.advance(ms * MS)
+        p.rate(ms * MS, 0.5)
+        if what == "dislike":
+            p.rate(ms * MS, -0.8)
+        else:
+            p.command(ms * MS, what, 0.4 if what == "adventure" else None)
+        np.testing.assert_array_equal(p.learning.draw(), draw)
+        assert p.learning.taste.daring == PAIR_DARING * p.adventure
+    p.advance(OVER * MS)
+    p.prefer(OVER * MS, "a")
+    np.testing.assert_array_equal(p.learning.draw(), first)
+
+
+def test_the_two_phrases_wish_the_opposite_before_any_rating_too():
+    p, _ = with_ring()
+    at(p, ASK, "ab")
+    first = p.learning.taste.weights.copy()
+    p.advance(round(OVER * MS))
+    assert np.abs(first).max() > 0.05 and not p.learning.taste.mean.any()
+    np.testing.assert_array_equal(p.learning.taste.weights, -first)
 
 
 # ---- answer --------------------------------------------------------------------------------------------------------

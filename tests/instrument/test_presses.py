@@ -204,6 +204,40 @@ def test_hold_and_rate(about, head):
     assert [sum(rewards) > 0.9 for rewards in ways[0]] == [h == head for h in range(3)]
 
 
+@pytest.mark.parametrize("about", ["rhythm", "notes", "chords"])
+def test_what_is_held_is_corrected_and_repeated_like_everything(about):
+    for value, n in ((-0.5, 1), (0.5, 2)):
+        p = solo()
+        for t, pressed in ((5000, 0.5), (5400, value)):
+            p.rate(t * MS, pressed, 6000 * MS, "keys", about)
+        assert p.learning.taste.n == n
+        rated, again = p.learning.taste.state()["x"][:2]
+        assert value < 0.0 or (rated == again).all()  # about what the first was about
+
+
+def test_a_slip_is_put_right_whatever_the_two_presses_are_taken_for():
+    """A like and .2 s later a dislike, around the end of a phrase: the one is about a moment, the other may be taken
+    for a verdict on the phrase."""
+    mixed = 0
+    for ms in range(7000, 9000, 50):
+        p = solo(ms + 300)
+        p.rate(ms * MS, 0.5, None, "keys")
+        one = p.learning.meaning.of(ms * MS, p.part.phrase_over()).phrase
+        two = p.learning.meaning.of((ms + 200) * MS, p.part.phrase_over()).phrase
+        mixed += (one is None) != (two is None)
+        p.rate((ms + 200) * MS, -0.5, None, "keys")
+        assert p.learning.taste.state()["y"][: p.learning.taste.n].tolist() in ([-0.5], [])
+    assert mixed
+
+
+def test_a_rating_that_cannot_be_holds_nothing():
+    p = solo()
+    with pytest.raises(SettingsError, match="source = 'foot' is not one of api, keys, midi, page, virtual"):
+        p.rate(5000 * MS, 0.5, None, "foot", "notes")
+    p.rate(5000 * MS, math.nan, None, "keys", "notes")
+    assert p.learning.about == set() and p.learning.taste.n == 0
+
+
 def test_a_lost_input_lets_go_of_what_was_held():
     control = Control("control_change", -1, 20, "about_notes")
     p = performance("solo", more={"profile": Profile("p", "keyboard", (), controls=(control,))})

@@ -72,6 +72,24 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.parametrize("what", ["taste", "restore"])
+def test_what_was_heard_before_is_no_silence_to_what_stands_now(what):
+    """Where nothing has been pressed yet, nobody may have been judging."""
+    p = Performance(Settings(role="solo", tempo=120.0, seed=7))
+    p.advance(4 * S)
+    p.rate(4 * S, 0.5)
+    p.advance(12 * S)
+    if what == "taste":
+        p.change_taste(12 * S, None)
+    else:
+        p.command(12 * S, "restore")
+    for t in (14, 20):
+        p.advance(t * S)
+        p.rate(t * S, 0.5)
+    assert p.learning.taste.n == 2
+    assert [row.any() for row in p.learning.taste.state()["silent"][:2]] == [False, True]
+
+
 def test_what_was_rated_since_makes_it_go_back_once_more():
     p = rated(Performance(Settings(role="solo", seed=3), snapshot=MINE), 3)
     p.command(p.now_ns, "restore")

@@ -73,7 +73,7 @@ class Log(list):
 
         def liked(tick, now):
             found = brought_back(tick, now)
-            self.append(("back", line._back))
+            self.append(("back", line.back))
             return found
 
         def left():

@@ -72,6 +72,9 @@ def odd(name, index, value):
         (odd("gram", (3, 4), 5.0), "numbers that cannot be"),
         (odd("gram", (3, 3), -5.0), "numbers that cannot be"),
         (odd("product", 0, 1e308), "numbers that cannot be"),
+        (odd("weight", 3, 0.0), "numbers that cannot be"),
+        (odd("z", 0, 1e300), "numbers that cannot be"),
+        (odd("before", (39, -1), -11.0), "numbers that cannot be"),
     ],
 )
 def test_what_cannot_be_is_refused(change, said):

@@ -21,25 +21,39 @@ HERE, HALF, THERE = [(0, 1, 0.5), (0, 2, 0.5)], [(0, 2, 0.7), (0, 3, 0.7)], [(0,
 )  # fmt: skip
 def test_what_a_press_is(later_ms, value, reached, what):
     presses = Presses()
-    assert presses.what(1, 5000 * MS, 0.5, HERE) == NEW
-    presses.taken(1, Press(7, 5000 * MS, 5000 * MS, 0.5, HERE))
-    assert presses.what(2, (5000 + later_ms) * MS, value, reached) == NEW  # another hand's
-    assert presses.what(1, (5000 + later_ms) * MS, value, reached) == what
+    assert presses.what(1, 5000 * MS, 0.5, HERE, HERE) == NEW
+    presses.taken(1, Press(7, 5000 * MS, 5000 * MS, 0.5, HERE, HERE))
+    assert presses.what(2, (5000 + later_ms) * MS, value, reached, reached) == NEW  # another hand's
+    assert presses.what(1, (5000 + later_ms) * MS, value, reached, reached) == what
 
 
 def test_a_bounce_goes_on_as_long_as_it_does():
     presses = Presses()
-    presses.taken(1, Press(7, 0, 0, -0.5, HERE))
-    assert [presses.what(1, t * MS, -0.5, HERE) for t in (50, 100, 150, 200, 260)] == [BOUNCE] * 4 + [AGAIN]
+    presses.taken(1, Press(7, 0, 0, -0.5, HERE, HERE))
+    assert [presses.what(1, t * MS, -0.5, HERE, HERE) for t in (50, 100, 150, 200, 260)] == [BOUNCE] * 4 + [AGAIN]
 
 
 def test_after_an_undo_the_next_press_is_a_new_one():
     presses = Presses()
-    presses.taken(1, Press(7, 0, 0, -0.5, HERE))
+    presses.taken(1, Press(7, 0, 0, -0.5, HERE, HERE))
     presses.undo(6)
-    assert presses.what(1, 10 * MS, -0.5, HERE) == BOUNCE
+    assert presses.what(1, 10 * MS, -0.5, HERE, HERE) == BOUNCE
     presses.undo(7)
-    assert (presses.what(1, 10 * MS, -0.5, HERE), presses.last(1)) == (NEW, None)
+    assert (presses.what(1, 10 * MS, -0.5, HERE, HERE), presses.last(1)) == (NEW, None)
+
+
+@pytest.mark.parametrize(
+    ("whole", "then", "near", "what"),
+    [
+        (HERE, THERE, HERE, INSTEAD),  # a moment, then a verdict on a phrase: on the same notes all the same
+        (THERE, THERE, [], INSTEAD),  # both verdicts on a phrase, nothing having been heard of late
+        (THERE, HERE, THERE, NEW),
+    ],
+)
+def test_a_correction_counts_whatever_either_press_is_taken_for(whole, then, near, what):
+    presses = Presses()
+    presses.taken(1, Press(7, 0, 0, 0.5, whole, HERE))
+    assert presses.what(1, 200 * MS, -0.5, then, near) == what
 
 
 weights = st.dictionaries(st.tuples(st.integers(0, 2), st.integers(0, 5)), st.floats(0.01, 1.0), max_size=8)

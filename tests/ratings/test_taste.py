@@ -16,23 +16,23 @@ from livecomposer.music import context
 from livecomposer.music.actions import N_LENGTHS
 from livecomposer.music.context import HEADS
 from livecomposer.music.metre import parse_metre
-from livecomposer.ratings import features, taste
+from livecomposer.ratings import UNDO, features, taste
 from livecomposer.ratings.features import N_FEATURES, N_OF, RHYTHM_FEATURES, TABLES, TRENDS, WORDS, trend_basis
 from livecomposer.ratings.regression import AT_MOST, BLANK, DOUBT, REMEMBERS, stacked
 from livecomposer.ratings.taste import (
-    APART,
     EXPIRES,
     FARTHEST,
+    HEAD_EXPIRES,
+    HEAD_TRUST,
     KEEPS,
+    LASTING,
     N_BASIS,
     N_X,
     REMAINS,
     ROOM,
     SILENT,
-    TOGETHER,
     TRUST,
     TRUSTED,
-    UNDO,
     Taste,
 )
 from tests.music.naive import walk
@@ -125,13 +125,13 @@ def apart(rows):
     return found[:, 1:4], found[:, 4]
 
 
-def missed(rows, together, pull, c):
+def missed(rows, own, c):
     """What the heads' parts, so weighed, leave of y, and what the weights cost."""
     u, y = apart(rows)
-    return float(np.sum((y - u @ c) ** 2) + pull * np.sum((c - together) ** 2))
+    return float(np.sum((y - u @ c) ** 2) + own * np.sum((c - 1.0) ** 2))
 
 
-def stacked_twin(rows, credit, pull):
+def stacked_twin(rows, credit, own):
     """What all together weighs, and the heads by plain linear algebra, whichever of them weigh nothing."""
     u, y = apart(rows)
     whole = u.sum(axis=1)
@@ -140,10 +140,9 @@ def stacked_twin(rows, credit, pull):
     for which in itertools.product([False, True], repeat=3):
         free, c = np.flatnonzero(which), np.zeros(3)
         if free.size:
-            v = u[:, free].T @ u[:, free] + pull * np.eye(free.size)
-            c[free] = np.linalg.solve(v, u[:, free].T @ y + pull * together)
+            c[free] = np.linalg.solve(u[:, free].T @ u[:, free] + own * np.eye(free.size), u[:, free].T @ y + own)
             candidates.append(c)
-    return together, min((c for c in candidates if (c >= 0.0).all()), key=lambda c: missed(rows, together, pull, c))
+    return together, min((c for c in candidates if (c >= 0.0).all()), key=lambda c: missed(rows, own, c))
 
 
 @given(
@@ -151,13 +150,14 @@ def stacked_twin(rows, credit, pull):
     st.floats(0.01, 2.0),
     st.floats(0.1, 2.0),
 )
-def test_the_weights_of_the_heads_are_their_twin(rows, credit, pull):
+def test_the_weights_of_the_heads_are_their_twin(rows, credit, own):
     rows = np.array(rows).reshape(-1, 5)
-    found = stacked(np.ascontiguousarray(rows.T @ rows), credit, pull)
-    together, twin = stacked_twin(rows, credit, pull)
+    together, found = stacked(np.ascontiguousarray(rows.T @ rows), credit, own)
+    whole, twin = stacked_twin(rows, credit, own)
     assert (found >= 0.0).all()
+    assert together == pytest.approx(whole, abs=1e-9)
     np.testing.assert_allclose(found, twin, atol=1e-4)
-    assert missed(rows, together, pull, found) == pytest.approx(missed(rows, together, pull, twin), abs=1e-6)
+    assert missed(rows, own, found) == pytest.approx(missed(rows, own, twin), abs=1e-6)
 
 
 def test_what_foretells_no_rating_is_not_played_for():
@@ -172,8 +172,8 @@ def test_what_foretells_no_rating_is_not_played_for():
             told = (t._mu[:N_BASIS] * x[i, :N_BASIS]) @ by_head(t)
             rows = np.vstack([rows * np.sqrt(0.95), [1.0, *told, y[i]]])
             t.rate(i, float(y[i]), x[i])
-        _, weights = stacked_twin(rows, TRUST * EXPIRES**100, TOGETHER + APART**100)
-        np.testing.assert_allclose(t.trust, np.minimum(TRUSTED * weights, 1.0), atol=1e-4)
+        _, each = stacked_twin(rows, TRUST * EXPIRES**100, HEAD_TRUST * HEAD_EXPIRES**100 + LASTING)
+        np.testing.assert_allclose(t.trust, np.minimum(TRUSTED * each, 1.0), atol=1e-4)
         np.testing.assert_allclose(t.mean, (by_head(t) @ t.trust) * t._mu[:N_BASIS] @ centred(t), rtol=1e-6, atol=1e-9)
         if meant:
             assert (t.trust[:2] > 0.95).all()  # of the third head nothing is liked
@@ -194,6 +194,23 @@ def test_what_nobody_cares_for_is_not_played_for():
     assert rhythm == 1.0 and melody < 0.6 and harmony < 0.7
 
 
+def test_presses_of_one_kind_do_not_part_the_heads():
+    """Nor do answers to pairs; one dislike for six likes does."""
+    t, (x, y) = Taste(SEEN, 1), drawn(100)
+    order = np.argsort(-y)  # likes first
+    x, y = x[order], y[order]
+    for i in range(40):
+        t.rate(i, float(y[i]), x[i])
+    assert t.one_sided(40) and len(set(t.trust.tolist())) == 1
+    for i in range(60, 100):
+        t.rate(i, float(y[i]), x[i])
+    assert not t.one_sided(80) and len(set(t.trust.tolist())) > 1
+    pairs = Taste(SEEN, 1)
+    for i in range(20):
+        pairs.prefer(i, "a", x[i], x[i + 20])
+    assert len(set(pairs.trust.tolist())) == 1
+
+
 def test_who_always_says_yes_at_random_is_not_followed_and_who_means_it_is():
     """Both press one way only; what the one is silent about is no different from what they press for."""
     trust = {True: [], False: []}
@@ -207,6 +224,23 @@ def test_who_always_says_yes_at_random_is_not_followed_and_who_means_it_is():
         trust[meant].append(t.trust)
     assert np.min(trust[True], axis=0)[0] > 0.9
     assert (np.mean(trust[False], axis=0) < 0.65).all()
+
+
+def test_who_answers_pairs_at_random_is_not_followed_and_who_means_it_is():
+    """An answer becomes an observation by what was foretold of it: it says of that as little as it weighs."""
+    for meant in (True, False):
+        trust, far = [], []
+        for seed in range(10):
+            t, rng, (x, y) = Taste(SEEN, seed), np.random.default_rng(seed), drawn(120, seed)
+            for i in range(0, 120, 2):
+                likes = y[i] > y[i + 1] if meant else rng.random() < 0.5
+                t.prefer(i, "a" if likes else "b", x[i], x[i + 1])
+            trust.append(t.trust)
+            far.append(np.abs(t.mean).max())
+        if meant:
+            assert np.min(trust) > 0.9
+        else:
+            assert np.mean(trust) < 0.4 and np.mean(far) < 0.2
 
 
 def test_two_likings_are_found_among_all_features():
@@ -312,6 +346,26 @@ def test_undo_ends_where_the_log_begins():
     assert t.undo() and state_of(t) == before
 
 
+@pytest.mark.parametrize("times", [1, 31, 32, 33, 100, UNDO])
+def test_many_are_taken_back_at_once_and_whatever_the_log_began_with(times):
+    """As one by one, from marks on the way, after the oldest half has been folded and after a load."""
+    x, y = drawn(ROOM + 60)
+    t, history = Taste(SEEN, 1), []
+    for i in range(ROOM + 60):
+        history.append([*state_of(t), *(array.tobytes() for array in t._sums)])
+        t.rate(i, float(y[i]), x[i])
+    loaded = Taste(SEEN, 2)
+    loaded.load({name: array.copy() for name, array in t.state().items()})
+    stood = Taste(SEEN, 3)
+    stood.restore(t.keep())
+    for one in (t, loaded, stood):
+        assert one.undo(times)
+        np.testing.assert_array_equal(one.state()["told"].tobytes(), history[-times][12])
+        assert [array.tobytes() for array in one._sums] == history[-times][-3:]
+        assert one.mean.tobytes() == history[-times][15]
+    assert not t.undo(UNDO + 1)
+
+
 def test_the_oldest_half_is_folded_and_the_rest_still_taken_back():
     t, x, _ = taught(ROOM + 3)
     assert t.n == ROOM // 2 + 3
@@ -331,7 +385,11 @@ def test_save_and_load_go_on_alike():
     np.testing.assert_array_equal(other.mean, t.mean)
     t.rate(50, 0.5, x[0])
     other.rate(50, 0.5, x[0])
+    assert state_of(other) == state_of(t)
+    for one in (t, other):
+        one.rate(60, -0.5, x[1])
     np.testing.assert_array_equal(other.mean, t.mean)
+    assert (other.weights != t.weights).any()  # what is tried next is drawn anew
 
 
 def test_silence_speaks_only_for_players_who_press_one_way():
