@@ -148,7 +148,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     given = {spec.name: getattr(args, spec.name) for spec in fields(Settings) if getattr(args, spec.name) is not None}
     given = {name: parse(name, value) if isinstance(value, str) else value for name, value in given.items()}
     for sentence in strange_variables(os.environ):
-        print(f"Warning: {sentence}.", file=sys.stderr)
+        print(f"Warning: {sentence}{'' if sentence.endswith('?') else '.'}", file=sys.stderr)
     settings = collect(given, os.environ, user_dir(), Path.cwd())
     check_prior(settings.prior)
     agent = model_agent(settings.model) if settings.model else settings.agent

@@ -157,7 +157,7 @@ def test_resume_of_something_else_is_refused(run, tmp_path):
     (tmp_path / "prior.npz").write_bytes(b"my thesis")
     code, _, err = run("--steps", 2000, "--resume")
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith("livecomposer: prior 'prior.npz' is damaged (")
+    assert err.startswith("livecomposer: prior 'prior.npz' is damaged or no file")
     assert (tmp_path / "prior.npz").read_bytes() == b"my thesis"
 
 

@@ -37,8 +37,8 @@ def unpack(data: bytes, where: str = "the snapshot") -> tuple[dict[str, np.ndarr
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         version = int(meta["version"])
-    except _DAMAGE as error:
-        raise TasteError(f"{where} is damaged ({type(error).__name__}); it has not been used or changed") from None
+    except _DAMAGE:
+        raise TasteError(f"{where} is damaged or no file of livecomposer; it has not been used or changed") from None
     if version > VERSION:
         raise ForeignTaste(f"{where} was written by a newer livecomposer (version {version}); update to use it")
     return arrays, meta

@@ -76,6 +76,8 @@ def calibrate_command(args: Namespace) -> int:
     if found.mean_s is not None:
         keep(found, path)
     print(json.dumps(found._asdict()) if args.json else words(found), flush=True)
+    if found.mean_s is not None:
+        _say(f"Kept in {path}; delete that file to go back to what is usual.")
     return 0 if found.mean_s is not None else 1
 
 
@@ -119,6 +121,11 @@ def words(found: Found) -> str:
     """What was found, in one or two sentences."""
     of = f"{found.hits} of {found.hits + found.misses} wrong notes"
     strays = f", and {found.false_alarms} presses where nothing was wrong" if found.false_alarms else ""
+    if found.mean_s is None and found.hits >= max(LEAST, found.false_alarms):
+        return (
+            f"You answered {of}{strays}, but now soon and now late, as if guessing. Nothing has changed. Try again: "
+            "press at once for each note that does not belong."
+        )
     if found.mean_s is None:
         return (
             f"You answered {of}{strays}. Nothing has changed: it takes {LEAST} answers, and more of them than presses "

@@ -4,13 +4,11 @@
 packages that may be missing are imported only where they are looked at.
 """
 
-import difflib
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +17,13 @@ from livecomposer.desk.listing import survey
 from livecomposer.errors import SettingsError, TasteError
 from livecomposer.midi import ports
 from livecomposer.midi.profiles import load_profiles
-from livecomposer.settings import Settings, collect, flag_of, user_dir
+from livecomposer.settings import Settings, collect, strange_variables, user_dir
 
 OLDEST = (3, 11)
 WITHOUT_WHEELS = (3, 13)  # python-rtmidi 1.5.8 has wheels up to 3.12
 PACKAGES = (("mido", "mido"), ("rtmidi", "python-rtmidi"), ("numpy", "numpy"), ("numba", "numba"),
             ("platformdirs", "platformdirs"), ("starlette", "starlette"), ("uvicorn", "uvicorn"),
             ("websockets", "websockets"), ("signalflow", "signalflow"))  # fmt: skip
-OTHER_VARIABLES = ("LIVECOMPOSER_HOME", "LIVECOMPOSER_VENV")
 IMPORT_S = 60.0  # the first import after an installation writes byte code
 MIDI_S = 5.0
 SOUND_S = 15.0
@@ -151,24 +148,14 @@ def check_profiles() -> Iterator[Finding]:
 
 def check_settings() -> Iterator[Finding]:
     """Do the settings files and LIVECOMPOSER_* variables parse?"""
-    yield from unknown_variables(os.environ)
+    for sentence in strange_variables(os.environ):
+        yield said("settings", "warn", sentence, "unset it")
     try:
         collect({}, os.environ, user_dir(), Path.cwd())
     except SettingsError as error:
         yield said("settings", "fail", str(error), "mend it or take it out")
     else:
         yield Finding("settings", "ok", "files and variables can be used")
-
-
-def unknown_variables(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """LIVECOMPOSER_* variables that nothing reads."""
-    known = [f"LIVECOMPOSER_{flag_of(spec.name).replace('-', '_').upper()}" for spec in fields(Settings)]
-    known += OTHER_VARIABLES
-    for name in sorted(environ):
-        if name.startswith("LIVECOMPOSER_") and name not in known:
-            close = difflib.get_close_matches(name, known, 1, 0.85)
-            fix = f"did you mean {close[0]}?" if close else "unset it"
-            yield Finding("settings", "warn", f"environment variable {name} is not a setting", fix)
 
 
 def check_home() -> Iterator[Finding]:

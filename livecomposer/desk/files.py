@@ -125,7 +125,9 @@ def check_writable(path: str) -> None:
     """Raise StoreError now if a file asked for could not be written at the end ("": none is asked for)."""
     if path:
         folder = Path(path).absolute().parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK) or Path(path).is_dir():
+        if Path(path).is_dir():
+            raise StoreError(f"{path} is a folder; name a file in it")
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise StoreError(f"{path} cannot be written: {folder} is no folder that can be written to; name another")
 
 

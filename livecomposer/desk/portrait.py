@@ -280,8 +280,8 @@ def bar(worth: float) -> str:
 
 
 def plot(drawn: Portrait, path: Path) -> None:
-    """Write the portrait as a PNG picture: bars with what is within ±, pale ones for what may be so, grey ones for what
-    is not sure.
+    """Write the portrait as a PNG picture: bars with what is within ±, pale ones for what may be so, and by name what
+    nothing can be said of yet.
 
     Raises
     ------
@@ -292,6 +292,7 @@ def plot(drawn: Portrait, path: Path) -> None:
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise SettingsError("--plot needs matplotlib; pip install livecomposer[plot]") from None
     if not path.absolute().parent.is_dir():
@@ -300,20 +301,23 @@ def plot(drawn: Portrait, path: Path) -> None:
         raise SettingsError(f"plot = {str(path)!r} is a folder; name a file in it")
     ground, ink, faint, like, dislike = "#15171c", "#e8e6e1", "#8b919b", "#5ec8a5", "#ef7d6a"
     rows = [*drawn.stated, *drawn.unsure]
-    figure = Figure(figsize=(9, 1.9 + 0.42 * max(len(rows), 1)), facecolor=ground, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15)
+    figure = Figure(figsize=(9, 2.2 + 0.5 * max(len(rows), 1)), facecolor=ground, layout=layout)
     axes = figure.add_subplot(facecolor=ground)
-    for y, effect in enumerate(rows):
-        said = y < len(drawn.stated)
-        colour = (like if effect.worth > 0 else dislike) if said else faint
+    for y, effect in enumerate(drawn.stated):
+        colour = like if effect.worth > 0 else dislike
         axes.barh(y, effect.worth, height=0.62, color=colour, alpha=0.95 if y < drawn.sure else 0.45)
         axes.errorbar(
-            effect.worth, y, xerr=SURE * effect.sd, color=ink if said else faint, alpha=0.9 if said else 0.6,
-            elinewidth=1.4, capsize=4, capthick=1.4,
-        )  # fmt: skip
-    reach = max([abs(e.worth) + SURE * e.sd for e in rows], default=1.0) * 1.06
+            effect.worth, y, xerr=SURE * effect.sd, color=ink, alpha=0.9, elinewidth=1.4, capsize=4, capthick=1.4
+        )
+    for y in range(len(drawn.stated), len(rows)):
+        axes.text(0, y, " not sure yet", color=faint, va="center", fontsize=10)
+    reach = max([abs(e.worth) + SURE * e.sd for e in drawn.stated], default=1.0) * 1.06
     axes.set(xlim=(-reach, reach), ylim=(max(len(rows), 1) - 0.4, -0.6))
-    axes.set_yticks(range(len(rows)), [f"{e.words}  ({e.n})" for e in rows])
-    axes.axvline(0, color=ink, linewidth=0.9, alpha=0.7)
+    either = ["".join(f"\nor {reading(e, o)}" for o in others) for e, others in zip(rows, drawn.others, strict=False)]
+    either += [""] * len(drawn.unsure)
+    axes.set_yticks(range(len(rows)), [f"{e.words}  ({e.n}){more}" for e, more in zip(rows, either, strict=True)])
+    axes.axvline(0, color=ink, linewidth=0.9, alpha=0.7 if drawn.stated else 0.0)
     axes.grid(axis="x", color=ink, alpha=0.09)
     axes.set_axisbelow(True)
     axes.tick_params(colors=faint, length=0, labelsize=9)
@@ -325,9 +329,10 @@ def plot(drawn: Portrait, path: Path) -> None:
     if not rows:
         axes.text(0, 0, "too few ratings to say anything", color=faint, ha="center", va="center", fontsize=12)
     title = _title(drawn) + (f", {_count(drawn.pairs, 'pair')}" if drawn.ratings and drawn.pairs else "")
-    note = "bars: worth (pale: it may be so; grey: not sure yet); lines: 95 %; in brackets: ratings about it"
+    note = "bars: worth (pale: it may be so); lines: 95 %; in brackets: ratings about it; or: they cannot tell"
     axes.set_title(title, color=ink, fontsize=14, loc="left", pad=22)
-    axes.text(0, 1.0, note, transform=axes.transAxes, color=faint, fontsize=9, va="bottom")
+    if drawn.stated:
+        axes.text(0, 1.0, note, transform=axes.transAxes, color=faint, fontsize=9, va="bottom")
     try:
         figure.savefig(path, dpi=140, format="png", facecolor=ground)
     except OSError as error:

@@ -8,6 +8,7 @@ nothing.
 
 import time
 from collections.abc import Callable
+from difflib import get_close_matches
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import NamedTuple
@@ -105,7 +106,7 @@ class Shelf:
         self._known = _arrays(self.learnt)
         if not self.taste.ours:
             say(f"Warning: {_in_use(self.taste.name)}")
-        say(self._introduction())
+        say(self._introduction() + (self._mistaken() if self.taste.name == name else ""))
 
     @property
     def coming(self) -> str:
@@ -386,6 +387,14 @@ class Shelf:
         if taste.path not in self.written:
             self.written.append(taste.path)
         return True
+
+    def _mistaken(self) -> str:
+        """Of a new taste: that there is one of nearly the same name."""
+        if self._known:
+            return ""
+        names = {path.stem.lower(): path.stem for path in taste_files(self._home) if ASIDE not in path.name}
+        close = get_close_matches(self.taste.name.lower(), [*names], 1, 0.75)
+        return f' There is also "{names[close[0]]}".' if close else ""
 
     def _introduction(self) -> str:
         n = self._known.get("taste.n")

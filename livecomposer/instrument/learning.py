@@ -28,6 +28,7 @@ PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # 
 PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
 OLD_S = 60.0
 CHANGED = "Your taste seems to have changed: what was learnt before counts little now; undo if it has not."
+HELD = "HELD: your rating teaches nothing; let it learn again first."
 TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
 
 
@@ -231,6 +232,7 @@ class Learning:
         last press of its ``source`` bouncing.
         """
         if self.held:
+            self._recorder.status(turn_ns, HELD)
             return None
         if turn_ns - t_pressed > OLD_S * 1e9:
             if not self._warned:

@@ -22,6 +22,7 @@ CHANNEL, VELOCITY = 1, 80
 SOONEST_S, LATEST_S = 0.1, 2.2  # of a press that answers a wrong note
 LEAST = 5  # hits that say something
 TRUST = 5.0  # hits that count as much as what is usual
+LOOSEST_S = 0.5  # spread of presses that still answer what they seem to: of one who guesses it is about 0.8
 MAD = 1.4826  # standard deviations of a normal density in a median absolute deviation
 
 
@@ -106,6 +107,8 @@ def fit(wrong_ns: Sequence[int], presses_ns: Sequence[int]) -> Found:
         return Found(*counts)
     median = statistics.median(delays)
     spread = MAD * statistics.median(abs(d - median) for d in delays)
+    if spread > LOOSEST_S:
+        return Found(*counts)
     mean = median
     for _ in range(4):
         shape = max((mean / spread) ** 2, 1.0) if spread else math.inf

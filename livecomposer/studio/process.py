@@ -176,7 +176,8 @@ def _show(studio: Studio) -> "Page | None":
         if not page.problem:
             return page
         page.stop()
-        studio.tell("say", f"Warning: {page.problem}.")
+        then = f"at port {port} ({page.problem}); another is tried" if port else f"({page.problem})"
+        studio.tell("say", f"Warning: the page cannot be shown {then}.")
     return None
 
 

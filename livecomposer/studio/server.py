@@ -120,7 +120,8 @@ class Page:
                 pass
             asyncio.run(self._main())
         except Exception as error:  # the recorder goes on
-            self.problem = f"the page cannot be shown ({error}); try another --page-port"
+            number = error.errno if isinstance(error, OSError) else None
+            self.problem = os.strerror(number) if number else str(error)
             if self.ready.is_set():  # nobody looks at it any more
                 self.studio.tell("say", f"Warning: the page has stopped ({error}); the music and its recording go on.")
         finally:

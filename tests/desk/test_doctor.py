@@ -305,8 +305,9 @@ def test_settings(home, monkeypatch):
     home.mkdir()
     (home / "settings.toml").write_text('rol = "solo"\n')
     assert lines(checks.check_settings()) == [
-        "warn  settings: environment variable LIVECOMPOSER_TEMPOO is not a setting; did you mean LIVECOMPOSER_TEMPO?",
-        "warn  settings: environment variable LIVECOMPOSER_XYZZY is not a setting; unset it",
+        "warn  settings: environment variable LIVECOMPOSER_TEMPOO is no setting and is not used; did you mean "
+        "'LIVECOMPOSER_TEMPO'?",
+        "warn  settings: environment variable LIVECOMPOSER_XYZZY is no setting and is not used; unset it",
         f"fail  settings: {home / 'settings.toml'}: unknown setting 'rol'; did you mean 'role'?",
     ]
 
@@ -332,7 +333,7 @@ def test_tastes(home):
     assert lines(checks.check_tastes()) == ["ok    taste: 1 file can be read"]
     (home / "tastes" / "torn.npz").write_bytes(b"PK")
     (shown,) = lines(checks.check_tastes())
-    assert shown.startswith(f"fail  taste: {home / 'tastes' / 'torn.npz'} is damaged (")
+    assert shown.startswith(f"fail  taste: {home / 'tastes' / 'torn.npz'} is damaged or no file")
     assert shown.endswith("put a copy back; else `play` sets it aside and begins anew")
 
 

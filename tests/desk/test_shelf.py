@@ -142,6 +142,16 @@ def test_a_taste_of_before(tmp_path, put):
     assert (stage.heard(), stage.shelf.learnt) == (['Taste: "mine" (1 rating).'], taste(1))
 
 
+def test_a_new_one_of_nearly_the_same_name_is_pointed_out(tmp_path, put):
+    put(mine=taste(1), zoe=taste(2))
+    heard = {name: Stage(tmp_path, name).heard() for name in ("Mine", "minne", "ann")}
+    assert heard == {
+        "Mine": ['Taste: "Mine" (new). There is also "mine".'],
+        "minne": ['Taste: "minne" (new). There is also "mine".'],
+        "ann": ['Taste: "ann" (new).'],
+    }
+
+
 def test_nothing_learnt_nothing_written(tmp_path, put):
     """Each phrase draws anew: that alone is no reason to write, nor to say that it was rated today."""
     put(mine=taste(3))
@@ -161,7 +171,7 @@ def test_a_damaged_one_is_set_aside(tmp_path, put):
     put(mine=taste(3)[:-40])
     stage = Stage(tmp_path)
     [warning, new] = stage.heard()
-    assert warning.startswith("Warning: ") and "mine.npz is damaged (BadZipFile)" in warning
+    assert warning.startswith("Warning: ") and "mine.npz is damaged or no file of livecomposer" in warning
     assert new == 'Taste: "mine" (new).'
     stage.learn(1)
     [aside] = [name for name in stage.names() if "unused" in name]

@@ -94,7 +94,7 @@ def test_takes_are_named_starred_deleted_and_brought_back(home, capsys):
         (("takes", "undo"), "no take has been deleted"),
         (("export", "9"), "there is no take 9"),
         (("export", "1", "--mid", "/nowhere/a.mid"), "cannot be written"),
-        (("export", "1", "--csv", "."), "cannot be written"),
+        (("export", "1", "--csv", "."), "is a folder; name a file in it"),
         (("replay", "9", "--verify"), "there is no take 9"),
         (("replay", str(10**30), "--verify"), "there is no take"),
     ],

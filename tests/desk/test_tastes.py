@@ -164,7 +164,7 @@ def test_every_taste_in_a_row(run, home, keep, taught):
         f"  An old one  q             –      –         –      –  2026-05-01 12:00  {sizes[0]:>{wide}}\n"
         f"* mine        dyna-q       60     {likes}        {dislikes}      0  2026-05-01 12:00  {sizes[1]:>{wide}}\n"
         "(* is what `livecomposer play` plays to, unless --taste names another)\n"
-        "! half.npz is damaged (BadZipFile); it has not been used or changed\n"
+        "! half.npz is damaged or no file of livecomposer; it has not been used or changed\n"
         "Set aside (`livecomposer tastes rename OLD NEW` takes one back): mine.unused-20260101-120000\n",
         "",
     )
@@ -188,7 +188,7 @@ def test_the_list_for_programs(run, home, keep, taught):
         "problem": None,
     }  # fmt: skip
     assert prior["problem"] == "prior.npz is no taste but a prior; it has not been used or changed"
-    assert strange["problem"].startswith("strange.npz is damaged (")
+    assert strange["problem"].startswith("strange.npz is damaged or no file")
     assert (strange["agent"], strange["ratings"], strange["bytes"]) == (None, None, 9)
     assert (aside["name"], aside["set_aside"], aside["ratings"]) == ("mine.unused-20260101-120000", True, 60)
 
@@ -207,8 +207,8 @@ def odd(array, at, value):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda data: data[:700], f"is damaged (BadZipFile); {NOT_USED}"),
-        (lambda data: b"", f"is damaged (EOFError); {NOT_USED}"),
+        (lambda data: data[:700], f"is damaged or no file of livecomposer; {NOT_USED}"),
+        (lambda data: b"", f"is damaged or no file of livecomposer; {NOT_USED}"),
         (lambda data: changed(data, {"version": 9}), f"{NEWER} (version 9); update to use it"),
         (lambda data: changed(data, {"kind": "prior"}), f"is no taste but a prior; {NOT_USED}"),
         (lambda data: changed(data, {"agent": "oracle"}),
@@ -242,7 +242,7 @@ def test_what_cannot_be_used_is_named_and_left_alone(run, refused, home, keep, t
 def test_no_command_uses_what_is_damaged(refused, home, keep, taught, tmp_path):
     path = keep("mine", taught[:700])
     (tmp_path / "given.npz").write_bytes(taught[:700])
-    said = f"is damaged (BadZipFile); {NOT_USED}"
+    said = f"is damaged or no file of livecomposer; {NOT_USED}"
     for what in (["explain", "mine"], ["test", "mine"], ["copy", "mine", "yours"], ["export", "mine", "out.npz"]):
         assert refused(*what) == f"{path} {said}"
     assert refused("import", "given.npz") == f"given.npz {said}"

@@ -328,6 +328,16 @@ def test_while_held_nothing_is_heard_nor_remembered():
     assert p.learning.ratings == 1
 
 
+def test_while_held_each_press_is_answered(ring):
+    p = Performance(Settings(role="solo", tempo=120.0, seed=7, held=True), ring=RingWriter(ring.buf, 1 << 14))
+    p.advance(6000 * MS)
+    for ms in (6000, 7000):
+        p.rate(ms * MS, 1.0, None, "keys")
+    records = RingReader(ring.buf).read(1 << 14)
+    said = [blob_at(records, i).decode() for i, record in enumerate(records) if record.kind == Kind.STATUS]
+    assert said == ["HELD: your rating teaches nothing; let it learn again first."] * 2
+
+
 def test_while_held_nothing_else_is_tried():
     p = solo()
     p.rate(5500 * MS, 1.0, 6000 * MS)

@@ -93,6 +93,17 @@ def test_who_presses_all_the_time_is_not_measured():
     assert found.false_alarms > found.hits
 
 
+def test_who_guesses_is_not_measured():
+    """Blindly, at a pace: most notes seem answered, but now soon and now late. Of those who hear few are refused."""
+    refused = known = 0
+    for seed in range(40):
+        rng, wrong = random.Random(seed), lesson(seed).wrong_ns
+        blind = fit(wrong, [round((1.5 + 3.3 * i) * S) for i in range(9)])
+        refused += blind.mean_s is None
+        known += fit(wrong, [t + round(rng.gammavariate(5, 0.16) * S) for t in wrong]).mean_s is not None
+    assert refused >= 24 and known >= 36
+
+
 @given(st.lists(st.integers(-S, 40 * S), max_size=60), st.integers(0, 50))
 def test_whatever_is_pressed_the_delay_is_one_that_settings_take(pressed, seed):
     from livecomposer.settings import Settings
