@@ -22,7 +22,7 @@ CHANNEL, VELOCITY = 1, 80
 SOONEST_S, LATEST_S = 0.1, 2.2  # of a press that answers a wrong note
 LEAST = 5  # hits that say something
 TRUST = 5.0  # hits that count as much as what is usual
-LOOSEST_S = 0.5  # spread of presses that still answer what they seem to: of one who guesses it is about 0.8
+LOOSEST_S = 0.55  # spread of presses that still answer what they seem to; of one who guesses it is about 0.8
 MAD = 1.4826  # standard deviations of a normal density in a median absolute deviation
 
 
