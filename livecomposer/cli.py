@@ -113,7 +113,7 @@ def _practice(args: argparse.Namespace) -> int:
     prepare_cache()
     kernels = f"practice-{args.agent}" if args.agent else "practice"
     if not kernels_made(kernels):
-        print("… preparing kernels (first time: about a minute and a half)", file=sys.stderr, flush=True)
+        print("… preparing kernels (first time: one to two minutes)", file=sys.stderr, flush=True)
     if args.agent:
         from livecomposer.practice_agents import practice_agent_command
 

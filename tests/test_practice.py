@@ -249,7 +249,7 @@ def test_the_first_time_it_says_that_kernels_are_prepared(run, monkeypatch):
     made = []
     monkeypatch.setattr("livecomposer.desk.wiring.kernels_made", lambda what: what in made)
     monkeypatch.setattr("livecomposer.desk.wiring.note_kernels", made.append)
-    words = "… preparing kernels (first time: about a minute and a half)\n"
+    words = "… preparing kernels (first time: one to two minutes)\n"
     assert run("--steps", 1000)[2].startswith(words)
     assert words not in run("--steps", 1000, "--force")[2]
 

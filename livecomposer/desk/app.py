@@ -148,7 +148,7 @@ class Desk:
             if self.sound is not None:
                 self.sound.start()
             if not self.cables.plan.kernels_ready:
-                self.screen.say("… preparing kernels (first start: about a minute)")
+                self.screen.say("… preparing kernels (first start: one to two minutes)")
             self._next_preparing = begun + PREPARING_S
             self._start_instrument()
             self.studio.start(self.instrument.page)

@@ -120,7 +120,8 @@ def heard(poll: Poll) -> Poll:
 def words(found: Found) -> str:
     """What was found, in one or two sentences."""
     of = f"{found.hits} of {found.hits + found.misses} wrong notes"
-    strays = f", and {found.false_alarms} presses where nothing was wrong" if found.false_alarms else ""
+    n = found.false_alarms
+    strays = f", and {n} press{'' if n == 1 else 'es'} where nothing was wrong" if n else ""
     if found.mean_s is None and found.hits >= max(LEAST, found.false_alarms):
         return (
             f"You answered {of}{strays}, but now soon and now late, as if guessing. Nothing has changed. Try again: "

@@ -119,7 +119,7 @@ def test_words():
 
 def test_words_to_who_guessed():
     assert calibrate.words(Found(7, 2, 1)) == (
-        "You answered 7 of 9 wrong notes, and 1 presses where nothing was wrong, but now soon and now late, as if "
+        "You answered 7 of 9 wrong notes, and 1 press where nothing was wrong, but now soon and now late, as if "
         "guessing. Nothing has changed. Try again: press at once for each note that does not belong."
     )
 

@@ -354,9 +354,8 @@ def test_many_are_taken_back_at_once_and_whatever_the_log_began_with(times):
     for i in range(ROOM + 60):
         history.append([*state_of(t), *(array.tobytes() for array in t._sums)])
         t.rate(i, float(y[i]), x[i])
-    loaded = Taste(SEEN, 2)
+    loaded, stood = taught(200, 9)[0], taught(300, 8)[0]
     loaded.load({name: array.copy() for name, array in t.state().items()})
-    stood = Taste(SEEN, 3)
     stood.restore(t.keep())
     for one in (t, loaded, stood):
         assert one.undo(times)
