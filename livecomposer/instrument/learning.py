@@ -27,6 +27,7 @@ PAIR_DARING = 1.4  # the same in a pair, before the first rating too: phrases mu
 PAIR_WORTH = {"a": (0.5, -0.5), "b": (-0.5, 0.5), "neither": (-0.25, -0.25)}  # of the phrases' steps, without a taste
 PROGRAM = SOURCES.index("api")  # each of whose ratings counts, as strong as it says
 OLD_S = 60.0
+REFUSED_NS = 1_000_000_000  # a wheel sends many values: so often at most it is said that they teach nothing
 CHANGED = "Your taste seems to have changed: what was learnt before counts little now; undo if it has not."
 HELD = "HELD: your rating teaches nothing; let it learn again first."
 TOO_OLD = "A rating came more than a minute after it was pressed and was not used; check the clock of what sent it."
@@ -125,6 +126,7 @@ class Learning:
         self._wanted = False
         self._pressed_ns = -1  # the last onset when a rating was last given
         self._warned = False
+        self._refused_ns = -REFUSED_NS  # when it was said last that a press teaches nothing
 
     def step(self, head: int, t_ns: int, phrase: int, choice: Choice, reward: float = 0.0) -> int:
         """Take down a step that has just sounded, with what it earns by itself, and return its number."""
@@ -232,7 +234,9 @@ class Learning:
         last press of its ``source`` bouncing.
         """
         if self.held:
-            self._recorder.status(turn_ns, HELD)
+            if turn_ns - self._refused_ns >= REFUSED_NS:
+                self._refused_ns = turn_ns
+                self._recorder.status(turn_ns, HELD)
             return None
         if turn_ns - t_pressed > OLD_S * 1e9:
             if not self._warned:

@@ -379,7 +379,7 @@ class Live:
                 if performance.decide_ns >= 0:
                     self.decide.add(performance.decide_ns)
         elif kind == RATE:
-            if entry[3] is not None:  # no number
+            if entry[3] is not None:  # else it was no number
                 performance.rate(t_in, entry[3], now, SOURCES[entry[2]])
         elif kind == COMMAND:
             try:

@@ -331,7 +331,7 @@ def test_while_held_nothing_is_heard_nor_remembered():
 def test_while_held_each_press_is_answered(ring):
     p = Performance(Settings(role="solo", tempo=120.0, seed=7, held=True), ring=RingWriter(ring.buf, 1 << 14))
     p.advance(6000 * MS)
-    for ms in (6000, 7000):
+    for ms in (6000, 6020, 6999, 7000):  # at most once a second: it may be a wheel
         p.rate(ms * MS, 1.0, None, "keys")
     records = RingReader(ring.buf).read(1 << 14)
     said = [blob_at(records, i).decode() for i, record in enumerate(records) if record.kind == Kind.STATUS]
