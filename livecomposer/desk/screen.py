@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from livecomposer.instrument.clock import TAP_HIGH_NS, TAP_LOW_NS
 from livecomposer.instrument.records import (
     FLAG_CLICK,
     FLAG_EXTERNAL,
@@ -61,8 +60,6 @@ class State:
     beat_ns: int = 0
     tick: int = 0
     number: int = -1  # of the last rating
-    tap_ns: int = -2 * TAP_HIGH_NS  # the last tap,
-    tapped: bool = False  # and whether it came soon enough behind another to set the tempo
     about: set[str] = field(default_factory=set)  # what ratings concern, if not all
     key_names: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -89,9 +86,6 @@ class State:
                 self.about.clear()
             elif name in ABOUT:
                 self.about ^= {name} if on is None or bool(on) != (name in self.about) else set()
-            elif name == "tap":
-                self.tapped = TAP_LOW_NS <= record.t_ns - self.tap_ns <= TAP_HIGH_NS
-                self.tap_ns = record.t_ns
         elif record.kind == Kind.START:
             self.number = -1
             self.about.clear()
@@ -110,8 +104,6 @@ class State:
             return on if self.flags & flag else off
         if name == "end":
             return "Going on." if self.phase == PHASES.index("stopped") else "It ends with a cadence; n again: go on."
-        if name == "tap":
-            return "Tapped: that is the tempo now." if self.tapped else "Tapped: a second tap sets the tempo."
         if name in ABOUT:
             only = [word for about, word in ABOUT.items() if about in self.about]
             return f"Ratings are about the {' and '.join(only)} only." if only else "Ratings are about all again."

@@ -24,6 +24,8 @@ KNOB_STEPS = {
     "outside": 0.01,
 }
 
+TAPPED = ("Tapped: a second tap sets the tempo.", "Tapped: that is the tempo now.")  # whether it has set it
+
 # the head that ratings concern while it is held
 ABOUT = {"about_rhythm": RHYTHM, "about_notes": MELODY, "about_chords": HARMONY}
 
@@ -76,8 +78,10 @@ def obey(p: "Performance", turn: int, name: str, value: Value, t_in: int | None 
         p.moved_grid(turn)
     elif name == "tap":
         tapped = turn if t_in is None else t_in
-        if p.transport.tap(tapped):
+        follows = p.transport.tap(tapped)
+        if follows:
             p.moved_grid(tapped)
+        p.recorder.status(turn, TAPPED[follows])
     elif name == "held":
         learning.held = not learning.held if value is None else bool(value)
     elif name == "mute":

@@ -86,7 +86,9 @@ def run(tmp_path, monkeypatch, late_s, *flags):
 
 def test_what_it_finds_is_said_kept_and_used(tmp_path, monkeypatch, capsys):
     assert run(tmp_path, monkeypatch, lambda: 0.4) == 0
-    n = int(capsys.readouterr().out.split()[2])
+    out, err = capsys.readouterr()
+    assert f"Kept in {tmp_path / DELAY_FILE}; delete that file to go back to what is usual." in err
+    n = int(out.split()[2])
     found = fit([i * 3 * S for i in range(n)], [i * 3 * S + 4 * S // 10 for i in range(n)])
     settings = collect({}, {}, tmp_path, tmp_path / "nowhere")
     assert (settings.delay, settings.delay_spread) == (round(found.mean_s, 3), round(found.spread_s, 3))

@@ -76,7 +76,7 @@ def test_each_key_has_its_answer():
     state.about.clear()
     assert state.reply("about_notes", None) == "Ratings are about all again."
     assert state.reply("end", None).startswith("It ends")
-    assert state.reply("tap", None) and not state.reply("level", 0.5)
+    assert not state.reply("level", 0.5)
 
 
 def test_before_the_first_beat_nobody_knows_which_role_comes_next() -> None:
@@ -84,21 +84,6 @@ def test_before_the_first_beat_nobody_knows_which_role_comes_next() -> None:
     assert state.reply("role", None) == "" and state.role == ""
     assert state.reply("role", "answer") == "Role: answer."
     assert state.reply("role", None) == "Role: solo."
-
-
-def test_a_tap_says_whether_it_has_set_the_tempo() -> None:
-    memory = memoryview(bytearray(size_of(64)))
-    p = Performance(Settings(role="solo", seed=1), ring=RingWriter(memory, 64))
-    state, reader = State(), RingReader(memory)
-    said = []
-    for ms in (1000, 1500, 2100, 5000, 5400):
-        tempo = p.transport.tempo
-        p.command(ms * 1_000_000, "tap")
-        for record in reader.read():
-            state.take(record, parse_metre("4/4"))
-        said.append((state.reply("tap", None), p.transport.tempo != tempo))
-    first, then = "Tapped: a second tap sets the tempo.", "Tapped: that is the tempo now."
-    assert said == [(first, False), (then, True), (then, True), (first, False), (then, True)]
 
 
 def test_what_was_held_on_a_controller_that_has_gone_is_held_no_more() -> None:

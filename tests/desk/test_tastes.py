@@ -497,6 +497,22 @@ def test_what_is_liked_is_said(run, keep, taught, tmp_path):
     assert (tmp_path / "mine.png").read_bytes().startswith(PNG)
 
 
+def test_the_picture_has_bars_for_what_is_said_and_no_figures_for_what_is_not_sure(run, keep, taught, monkeypatch):
+    """It states what the words do; what is not sure is only named, else its bars would look like the strongest."""
+    drawn = []
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: drawn.append(figure))
+    keep("mine", taught)
+    report = json.loads(run("explain", "mine", "--json")[1])
+    run("explain", "mine", "--plot", "mine.png")
+    [axes] = drawn[0].axes
+    said = [*report["statements"], *report["maybe"]]
+    assert said and report["unsure"]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([one["worth"] for one in said], abs=0.01)
+    assert [text.get_text().strip() for text in axes.texts].count("not sure yet") == len(report["unsure"])
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert all(f"or {other}" in label for label, one in zip(labels, said, strict=False) for other in one["or"])
+
+
 def test_what_is_liked_for_programs(run, keep, taught):
     keep("mine", taught)
     report = json.loads(run("explain", "mine", "--json")[1])

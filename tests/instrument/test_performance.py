@@ -5,7 +5,7 @@ import pytest
 from livecomposer import Performance, Settings
 from livecomposer.errors import SettingsError, TasteError
 from livecomposer.instrument.performance import LEAD_NS
-from livecomposer.instrument.records import COMMANDS
+from livecomposer.instrument.records import COMMANDS, blob_at
 from livecomposer.instrument.ring import Kind, RingReader, RingWriter, size_of
 from livecomposer.instrument.roles import CALL, LISTEN, PAUSED, PLAY, STOPPED
 from livecomposer.midi.profiles import Control, Profile
@@ -519,6 +519,20 @@ def test_taps():
     notes = [round(t / MS, 1) for t, msg in sent if msg[0] == 0x91]
     assert clicks[-4:] == notes[-4:] == [3700.0, 4300.0, 4900.0, 5500.0]
     assert len(notes) == len(set(notes))
+
+
+def test_a_tap_says_whether_it_has_set_the_tempo():
+    buffer = memoryview(bytearray(size_of(64)))
+    p, said = Performance(Settings(role="solo", seed=1), ring=RingWriter(buffer, 64)), []
+    reader = RingReader(buffer)
+    for ms in (1000, 1500, 2100, 5000, 5400):
+        tempo = p.transport.tempo
+        p.command(ms * MS, "tap")
+        records = reader.read()
+        told = [blob_at(records, i).decode() for i, record in enumerate(records) if record.kind == Kind.STATUS]
+        said += [(p.transport.tempo != tempo, told)]
+    first, then = "Tapped: a second tap sets the tempo.", "Tapped: that is the tempo now."
+    assert said == [(False, [first]), (True, [then]), (True, [then]), (False, [first]), (True, [then])]
 
 
 def test_a_tap_that_jumps_to_the_next_beat_plays_it():

@@ -8,6 +8,8 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -18,6 +20,7 @@ from livecomposer.instrument.records import unpack
 from livecomposer.instrument.ring import Kind
 from livecomposer.midi.files import read_performance
 from livecomposer.ratings.presses import AGAIN_S
+from livecomposer.studio import process
 from livecomposer.studio.store import FILE, Store
 
 if sys.platform != "linux":
@@ -25,6 +28,31 @@ if sys.platform != "linux":
 WAIT_S = 60.0
 NOT_RECORDED = "Warning: nothing is being recorded"
 AGAIN = "It is recorded again"
+
+
+def test_a_page_that_cannot_be_shown_at_its_port_is_tried_at_any_and_said(monkeypatch):
+    tried, said = [], []
+
+    class Page:
+        def __init__(self, studio, token, port):
+            tried.append(port)
+            self.ready, self.problem = Event(), "Address already in use" if len(tried) <= refusals else ""
+
+        def start(self):
+            self.ready.set()
+
+        def stop(self):
+            pass
+
+    monkeypatch.setattr("livecomposer.studio.server.Page", Page)
+    studio = SimpleNamespace(options={"port": 8124, "token": "t"}, tell=lambda *words: said.append(words[1]))
+    refusals = 1
+    assert process._show(studio) is not None
+    assert said == ["Warning: the page cannot be shown at port 8124 (Address already in use); another is tried."]
+    tried.clear(), said.clear()
+    refusals = 2
+    assert process._show(studio) is None
+    assert (tried, said[1:]) == ([8124, 0], ["Warning: the page cannot be shown (Address already in use)."])
 
 
 class Browser:
